@@ -1,0 +1,60 @@
+//! The only place that asks what time it is.
+//!
+//! Logic takes `now` as an argument or holds a [`Clock`], so that a test owns time.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::event::Timestamp;
+
+/// A source of wall-clock time. Clones share a manual clock.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// A clock that moves when told to.
+    Manual(Rc<Cell<Timestamp>>),
+}
+
+impl Clock {
+    /// A clock that stands at `timestamp` until [`Clock::set`].
+    #[must_use]
+    pub fn manual(timestamp: Timestamp) -> Self {
+        Self::Manual(Rc::new(Cell::new(timestamp)))
+    }
+
+    /// Moves a manual clock, backwards too.
+    ///
+    /// # Panics
+    ///
+    /// On the machine's clock: that one is not ours to move.
+    pub fn set(&self, timestamp: Timestamp) {
+        match self {
+            Self::System => panic!("the machine's clock is not ours to move"),
+            Self::Manual(cell) => cell.set(timestamp),
+        }
+    }
+
+    /// The time now. A machine whose clock stands before 1970 reads as 1970.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => system_now(),
+            Self::Manual(cell) => cell.get(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn system_now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A moment on the clock that never goes back, for timeouts.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}

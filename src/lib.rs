@@ -1,0 +1,18 @@
+//! ESS keeps durable event streams and pushes them to very many WebSocket clients.
+//!
+//! Modules in layer order; each may use the ones above it and none below. `docs/ARCHITECTURE.md`
+//! walks through them along the way of an event.
+
+pub mod limits;
+
+pub mod event;
+
+pub mod clock;
+pub mod config;
+
+pub mod enrich;
+pub mod proto;
+
+pub mod store;
+
+pub mod cli;

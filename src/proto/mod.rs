@@ -1,0 +1,6 @@
+//! Sans-IO machines of the wire protocols: bytes in, bytes and facts out.
+//!
+//! The same input cut anywhere gives the same output, no input panics, and nothing is allocated by
+//! a length that has not arrived and been checked. This layer knows no event.
+
+pub mod websocket;

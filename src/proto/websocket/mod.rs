@@ -1,0 +1,3 @@
+//! WebSocket (RFC 6455), the server's side.
+
+pub mod frame;

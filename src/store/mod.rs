@@ -1,0 +1,141 @@
+//! The contract of a stream of events, whoever keeps it.
+//!
+//! A [`Store`] opens streams by name; a [`StreamStore`] is one of them, on its home shard. What a
+//! stream holds is [`Block`]s: consecutive events, already enriched and framed as WebSocket text
+//! frames, so that live delivery and replay hand out the same bytes.
+//!
+//! Promises, checked by the conformance suite for every backend:
+//!
+//! - ordinals are dense, assigned in the order of appends, never reused in a stream's life;
+//! - timestamps never decrease, also when the clock does;
+//! - `append` answers when its events are durable (as far as the operator asked for durable), and
+//!   the observer has seen them before that;
+//! - the observer sees every block once, in order, without gap;
+//! - a reader started at a cursor yields exactly the frames from there to the ceiling, byte for
+//!   byte the ones the observer saw;
+//! - an append that failed left nothing behind that any reader or later life can see, except when
+//!   the answer says that it can't be known.
+//!
+//! A backend knows no consumer, no socket and no door.
+
+mod block;
+mod error;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
+
+pub use block::{Block, Kind, Piece, Run};
+pub use error::{AppendError, ReadError, StoreError};
+
+/// Opens and removes streams.
+#[expect(async_fn_in_trait, reason = "one thread per shard: nothing here is Send")]
+pub trait Store: 'static {
+    /// One stream.
+    type Stream: StreamStore;
+
+    /// Opens the stream, making it where there is none yet. Every call for the same name must be
+    /// awaited before the next: the home shard holds the one handle.
+    async fn open(
+        &self,
+        name: &StreamName,
+        observer: Rc<dyn Observer>,
+    ) -> Result<Rc<Self::Stream>, StoreError>;
+
+    /// Removes the stream and all its events, durably. Fine when there is none. The handle must
+    /// have been closed before.
+    async fn remove(&self, name: &StreamName) -> Result<(), StoreError>;
+}
+
+/// One stream of events, on its home shard.
+#[expect(async_fn_in_trait, reason = "one thread per shard: nothing here is Send")]
+pub trait StreamStore: 'static {
+    /// Reads framed events.
+    type Reader: Reader;
+
+    /// What the stream holds now.
+    fn bounds(&self) -> Bounds;
+
+    /// Appends `bodies`, one event each, as one unit: all or none. Appends may run concurrently
+    /// and are stored in the order of their first poll; those that meet share one write and one
+    /// sync. The future must be awaited to its end.
+    async fn append(&self, bodies: Vec<Bytes>) -> Result<Receipt, AppendError>;
+
+    /// Finds the first retained event at `timestamp` or later.
+    async fn locate(&self, timestamp: Timestamp) -> Result<Located, ReadError>;
+
+    /// A reader that begins at `from`.
+    fn reader(&self, from: Cursor) -> Self::Reader;
+
+    /// Drops what the retention rules no longer keep. Runs on a timer; returns how many events
+    /// went.
+    async fn retain(&self) -> Result<u64, StoreError>;
+
+    /// Syncs what is unsynced and takes no more appends: they answer [`AppendError::Closed`].
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// Reads framed events from a stream's history.
+#[expect(async_fn_in_trait, reason = "one thread per shard: nothing here is Send")]
+pub trait Reader {
+    /// The next piece, with at least one byte and about `bytes_max` at the most (a piece may end
+    /// inside a frame). A cursor below the floor moves up to the floor first, unless it stands
+    /// inside a frame: that is [`ReadError::Lost`].
+    async fn read(&mut self, bytes_max: usize) -> Result<Reading, ReadError>;
+}
+
+/// Is told of every block the moment it becomes visible, on the stream's home shard.
+pub trait Observer {
+    /// `block` is durable and visible. Must not await, and must not append to the same stream.
+    fn visible(&self, block: &Block);
+}
+
+/// What a reader found.
+#[derive(Debug)]
+pub enum Reading {
+    /// Framed events.
+    Piece(Piece),
+    /// The event here is a POISON: nothing to send. The reader already stands behind it.
+    Poison(Ordinal),
+    /// The reader stands at the ceiling.
+    End,
+}
+
+/// What a stream holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Bounds {
+    /// Oldest retained ordinal; equal to the ceiling when nothing is retained.
+    pub floor: Ordinal,
+    /// The next ordinal to be assigned; all below it are visible.
+    pub ceiling: Ordinal,
+    /// Size in the store, in bytes.
+    pub bytes: u64,
+    /// Timestamp of the newest event ever appended; [`Timestamp::EPOCH`] when there was none.
+    pub newest: Timestamp,
+    /// The last event is a POISON.
+    pub ends_in_poison: bool,
+}
+
+/// The answer to an append: where the events are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Receipt {
+    /// Ordinal of the first event.
+    pub first: Ordinal,
+    /// Ordinal of the last event.
+    pub last: Ordinal,
+    /// Their common timestamp.
+    pub timestamp: Timestamp,
+    /// Events that were stored but will never be delivered, and why, oldest first.
+    pub withheld: Vec<(Ordinal, crate::enrich::Undeliverable)>,
+}
+
+/// Where a timestamp stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Located {
+    /// The first retained event that is not older.
+    At(Ordinal),
+    /// Every event below this ceiling is older.
+    Beyond(Ordinal),
+}

@@ -1,0 +1,102 @@
+//! Checks on the code itself, as an ordinary test: no script, no extra tool.
+//!
+//! Layers point one way; every module says what it is; nothing is too long to read on one screen.
+
+#![expect(clippy::expect_used, reason = "a test may stop on a broken checkout")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lowest first. A module may use its own layer and the ones before it. `proto` knows no event.
+const LAYERS: &[&str] = &[
+    "limits", "event", "clock", "config", "enrich", "proto", "store", "sim", "hub", "registry",
+    "doors", "observe", "net", "shard", "cli",
+];
+const LINE_CHARS_MAX: usize = 100;
+const FILE_LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+/// Above `#[cfg(test)]` only: a test may block, sleep and unwrap.
+const BANNED: &[(&str, &str)] =
+    &[("todo!", "finish it"), ("Instant::now()", "take `now` from the caller or crate::clock")];
+
+#[test]
+fn tidy() {
+    let mut faults = Vec::new();
+    for path in rust_files(Path::new("src")) {
+        let text = fs::read_to_string(&path).expect("a source file is readable");
+        let mut fault = |line: usize, what: String| {
+            faults.push(format!("{}:{line}: {what}", path.display()));
+        };
+        check_file(&path, &text, &mut fault);
+    }
+    assert!(faults.is_empty(), "untidy:\n{}", faults.join("\n"));
+}
+
+fn check_file(path: &Path, text: &str, fault: &mut dyn FnMut(usize, String)) {
+    if !text.starts_with("//!") {
+        fault(1, "a module begins by saying what it is (`//!`)".into());
+    }
+    if text.lines().count() > FILE_LINES_MAX {
+        fault(1, format!("more than {FILE_LINES_MAX} lines: split by noun"));
+    }
+    let own_layer = layer_of(path);
+    let mut function_start = None;
+    let mut in_tests = false;
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        in_tests |= line == "#[cfg(test)]";
+        if line.chars().count() > LINE_CHARS_MAX {
+            fault(number, format!("line over {LINE_CHARS_MAX} characters"));
+        }
+        for (banned, instead) in BANNED {
+            if !in_tests && line.contains(banned) && !path.ends_with("clock.rs") {
+                fault(number, format!("`{banned}`: {instead}"));
+            }
+        }
+        let code = line.trim_start();
+        let indent = line.len() - code.len();
+        if code.starts_with("fn ") || code.contains(" fn ") && code.ends_with('{') {
+            function_start = Some((number, indent));
+        }
+        if let Some((start, depth)) = function_start
+            && code == "}"
+            && indent == depth
+        {
+            if number - start >= FUNCTION_LINES_MAX {
+                fault(start, format!("function over {FUNCTION_LINES_MAX} lines"));
+            }
+            function_start = None;
+        }
+        if !code.starts_with("//") {
+            for (place, _) in line.match_indices("crate::") {
+                let used = &line[place + "crate::".len()..];
+                let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+                let used = used.and_then(|used| LAYERS.iter().position(|layer| *layer == used));
+                if used > own_layer && own_layer.is_some() {
+                    fault(number, "an arrow points up the layers (see LAYERS)".into());
+                }
+            }
+        }
+    }
+}
+
+/// The layer of `src/<layer>/...` or `src/<layer>.rs`.
+fn layer_of(path: &Path) -> Option<usize> {
+    let first = path.components().nth(1)?.as_os_str().to_str()?;
+    let first = first.strip_suffix(".rs").unwrap_or(first);
+    LAYERS.iter().position(|layer| *layer == first)
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a source folder is readable") {
+        let path = entry.expect("a folder entry is readable").path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
