@@ -1,0 +1,218 @@
+//! One consumer of a stream: a cursor, and what may be put between two events.
+//!
+//! The driver of a consumer calls [`Consumer::step`], does what it says, and reports with one of
+//! the `sent_…` calls how many bytes the socket took. Control frames go out at a frame boundary
+//! only; a consumer that is ending is owed the rest of the frame it is in, its close frame, and
+//! nothing else.
+
+use crate::event::{Cursor, Ordinal, Timestamp};
+use crate::hub::{Next, Place, Tail};
+use crate::proto::websocket::frame::frame_len;
+
+/// A consumer.
+#[derive(Debug)]
+pub struct Consumer {
+    place: Place,
+    /// The stream's ceiling when it joined: a POISON at or beyond it was published to it.
+    joined: Ordinal,
+    /// Nothing older is wanted (a start in the future).
+    not_before: Option<Timestamp>,
+    /// Whole control frames to put in at the next boundary.
+    control: Vec<u8>,
+    /// How many bytes of `control` are on the socket.
+    control_sent: usize,
+    ending: bool,
+}
+
+/// What to do next for a consumer.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Step<'a> {
+    /// Send these bytes, then [`Consumer::sent_control`].
+    Control(&'a [u8]),
+    /// Send these bytes, then [`Consumer::sent_tail`] with the place.
+    Tail(&'a [u8], Place),
+    /// Read the history from the cursor (at most to the end of its frame, when `frame_only`) and
+    /// send it, then [`Consumer::sent_history`].
+    History {
+        /// Where to read.
+        from: Cursor,
+        /// The consumer is ending: only the rest of this frame is owed.
+        frame_only: bool,
+    },
+    /// A POISON ends this consumer.
+    Poisoned,
+    /// Everything owed is sent.
+    Idle,
+    /// The close frame is on the socket.
+    Closed,
+}
+
+/// How many bytes of a step went out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// All.
+    Whole,
+    /// Only so many.
+    Part(usize),
+}
+
+impl Outcome {
+    /// `sent` of `len` bytes went out.
+    #[must_use]
+    pub fn of(sent: usize, len: usize) -> Self {
+        assert!(sent <= len, "no more is sent than was given");
+        if sent == len { Self::Whole } else { Self::Part(sent) }
+    }
+}
+
+impl Consumer {
+    /// A consumer that stands at `cursor` in a stream whose ceiling is `joined`.
+    #[must_use]
+    pub const fn new(cursor: Cursor, joined: Ordinal, not_before: Option<Timestamp>) -> Self {
+        let place = Place::at(cursor);
+        let control = Vec::new();
+        Self { place, joined, not_before, control, control_sent: 0, ending: false }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn cursor(&self) -> Cursor {
+        self.place.cursor
+    }
+
+    /// Its close frame is queued or sent.
+    #[must_use]
+    pub const fn ending(&self) -> bool {
+        self.ending
+    }
+
+    /// Queues a whole control frame for the next boundary. One that finds the same kind of frame
+    /// still waiting is dropped: the peer gets the older one (RFC 6455 §5.5.3 allows that), and
+    /// the queue stays bounded. Nothing is queued behind a close.
+    pub fn control(&mut self, frame: &[u8]) {
+        let kind = frame.first();
+        let waiting = self.control.is_empty() || !self.waits(kind);
+        if !self.ending && waiting {
+            self.control.extend_from_slice(frame);
+        }
+    }
+
+    /// Queues the close frame, behind which nothing follows.
+    pub fn end(&mut self, close_frame: &[u8]) {
+        self.control(close_frame);
+        self.ending = true;
+    }
+
+    /// Whether a control frame of this first byte waits.
+    fn waits(&self, kind: Option<&u8>) -> bool {
+        let mut rest = self.control.as_slice();
+        while let Some(length) = frame_len(rest).and_then(|length| usize::try_from(length).ok()) {
+            if rest.first() == kind {
+                return true;
+            }
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        false
+    }
+
+    /// What to do next. A place that can't be delivered is passed over here.
+    pub fn step<'a>(&'a mut self, tail: &'a Tail, bytes_max: usize) -> Step<'a> {
+        let inside_frame = !self.place.cursor.at_boundary();
+        if !inside_frame || self.control_sent > 0 {
+            if self.control_sent < self.control.len() {
+                return Step::Control(self.control.get(self.control_sent..).unwrap_or_default());
+            }
+            if self.ending {
+                return Step::Closed;
+            }
+        }
+        if let Some(timestamp) = self.not_before
+            && !inside_frame
+        {
+            self.place = tail.first_at(self.place.cursor, timestamp);
+            if self.place.cursor.ordinal < tail.ceiling() {
+                self.not_before = None;
+            }
+        }
+        let frame_only = self.ending || !self.control.is_empty();
+        loop {
+            match tail.next(self.place, bytes_max) {
+                Next::Bytes(bytes, end) => return self.tail_step(tail, bytes, end, frame_only),
+                Next::Behind => {
+                    return Step::History { from: self.place.cursor, frame_only };
+                }
+                Next::Nothing(place) => {
+                    self.place = place;
+                    return Step::Idle;
+                }
+                Next::Poison(behind) => {
+                    if self.ends_at(self.place_of_poison(behind), tail.ceiling()) {
+                        return Step::Poisoned;
+                    }
+                    self.place = behind;
+                }
+            }
+        }
+    }
+
+    fn tail_step<'a>(
+        &self,
+        tail: &Tail,
+        bytes: &'a [u8],
+        end: Place,
+        frame_only: bool,
+    ) -> Step<'a> {
+        if !frame_only {
+            return Step::Tail(bytes, end);
+        }
+        // Inside a frame, with something to put behind it: only the rest of this frame.
+        match tail.rest_of_frame(self.place) {
+            Some(rest) if rest < bytes.len() => {
+                let end = tail.after(self.place, rest);
+                Step::Tail(bytes.get(..rest).unwrap_or_default(), end)
+            }
+            _ => Step::Tail(bytes, end),
+        }
+    }
+
+    /// The ordinal of the POISON right before `behind`.
+    fn place_of_poison(&self, behind: Place) -> Ordinal {
+        let next = behind.cursor.ordinal.get();
+        assert!(next > self.place.cursor.ordinal.get(), "a POISON takes an ordinal");
+        Ordinal::new(next - 1)
+    }
+
+    /// Whether the POISON at `ordinal` ends this consumer: it was published while the consumer was
+    /// here, or it is the last word of the stream.
+    #[must_use]
+    pub fn ends_at(&self, ordinal: Ordinal, ceiling: Ordinal) -> bool {
+        ordinal >= self.joined || ordinal.next() >= ceiling
+    }
+
+    /// So much of the control frames went out.
+    pub fn sent_control(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Part(sent) => self.control_sent += sent,
+            Outcome::Whole if self.ending => self.control_sent = self.control.len(),
+            Outcome::Whole => {
+                self.control = Vec::new();
+                self.control_sent = 0;
+            }
+        }
+    }
+
+    /// So much of the tail went out, of a step that ends at `end`.
+    pub fn sent_tail(&mut self, tail: &Tail, outcome: Outcome, end: Place) {
+        self.place = match outcome {
+            Outcome::Whole => end,
+            Outcome::Part(0) => return,
+            Outcome::Part(sent) => tail.after(self.place, sent),
+        };
+    }
+
+    /// The history was sent up to `cursor`, or a POISON or a gap there was passed over.
+    pub fn sent_history(&mut self, cursor: Cursor) {
+        assert!(cursor >= self.place.cursor, "a consumer never goes back");
+        self.place = Place::at(cursor);
+    }
+}
