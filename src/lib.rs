@@ -16,5 +16,6 @@ pub mod proto;
 pub mod store;
 
 pub mod hub;
+pub mod registry;
 
 pub mod cli;

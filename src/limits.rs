@@ -101,3 +101,15 @@ pub const HTTP_BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Pause after an accept that failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How much of a request is read at once, in bytes.
+pub const HTTP_READ_BYTES: usize = 64 * 1024;
+
+/// Longest time a peer may take to read a response (and a microsecond for each byte).
+pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long and how much is read from a peer that is still sending when we have answered and
+/// close: cutting it off would take our answer with it.
+pub const HTTP_LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// See [`HTTP_LINGER_TIMEOUT`].
+pub const HTTP_LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
