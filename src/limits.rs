@@ -113,3 +113,19 @@ pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const HTTP_LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// See [`HTTP_LINGER_TIMEOUT`].
 pub const HTTP_LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest block of several events, in bytes of frames: a reader checks a whole block before it
+/// hands out any of it, so this bounds what a consumer that catches up holds. A larger event is a
+/// block of its own.
+pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest single write of several blocks, in bytes: their memory is freed as one, so a reader of
+/// one block must not hold many.
+pub const WRITE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most bytes of bodies that share one write and one sync (a single append may be larger): about
+/// what a disk takes in the time of a sync; who comes later waits for the next.
+pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Most events that share one write and one sync (a single append may have more): bounds the time
+/// a shard spends on framing them in one go to some milliseconds.
+pub const GROUP_EVENTS_MAX: usize = 16 * 1024;

@@ -6,11 +6,13 @@
 //!
 //! Promises, checked by the conformance suite for every backend:
 //!
-//! - ordinals are dense, assigned in the order of appends, never reused in a stream's life;
+//! - ordinals are dense, assigned in the order of appends, never reused in a stream's life, also
+//!   when nothing is retained and over a restart;
 //! - timestamps never decrease, also when the clock does;
 //! - `append` answers when its events are durable (as far as the operator asked for durable), and
 //!   the observer has seen them before that;
-//! - the observer sees every block once, in order, without gap;
+//! - the observer sees every block that is appended while the stream is open once, in order,
+//!   without gap;
 //! - a reader started at a cursor yields exactly the frames from there to the ceiling, byte for
 //!   byte the ones the observer saw;
 //! - an append that failed left nothing behind that any reader or later life can see, except when
@@ -20,6 +22,8 @@
 
 mod block;
 mod error;
+mod framing;
+mod memory;
 
 use std::rc::Rc;
 
@@ -29,6 +33,7 @@ use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 
 pub use block::{Block, Kind, Piece, Run};
 pub use error::{AppendError, ReadError, StoreError};
+pub use memory::{MemoryReader, MemoryStore, MemoryStream};
 
 /// Opens and removes streams.
 #[expect(async_fn_in_trait, reason = "one thread per shard: nothing here is Send")]
@@ -61,6 +66,10 @@ pub trait StreamStore: 'static {
     /// Appends `bodies`, one event each, as one unit: all or none. Appends may run concurrently
     /// and are stored in the order of their first poll; those that meet share one write and one
     /// sync. The future must be awaited to its end.
+    ///
+    /// # Panics
+    ///
+    /// When there is no body: such an append has no place.
     async fn append(&self, bodies: Vec<Bytes>) -> Result<Receipt, AppendError>;
 
     /// Finds the first retained event at `timestamp` or later.
@@ -73,22 +82,33 @@ pub trait StreamStore: 'static {
     /// went.
     async fn retain(&self) -> Result<u64, StoreError>;
 
-    /// Syncs what is unsynced and takes no more appends: they answer [`AppendError::Closed`].
+    /// Syncs what was appended and isn't durable yet. Runs on a timer where the operator asked for
+    /// [`crate::config::Fsync::Interval`]; has nothing to do otherwise.
+    async fn sync(&self) -> Result<(), StoreError>;
+
+    /// Syncs what is unsynced and takes no more appends or reads: they answer
+    /// [`AppendError::Closed`] and [`ReadError::Closed`]. Fine when it was closed before.
     async fn close(&self) -> Result<(), StoreError>;
 }
 
 /// Reads framed events from a stream's history.
 #[expect(async_fn_in_trait, reason = "one thread per shard: nothing here is Send")]
 pub trait Reader {
-    /// The next piece, with at least one byte and about `bytes_max` at the most (a piece may end
-    /// inside a frame). A cursor below the floor moves up to the floor first, unless it stands
-    /// inside a frame: that is [`ReadError::Lost`].
+    /// The next piece, with at least one byte and at most `bytes_max` (a piece may end inside a
+    /// frame). A cursor below the floor moves up to the floor first, unless it stands inside a
+    /// frame: that is [`ReadError::Lost`]. A cursor beyond the ceiling waits there: events below it
+    /// are not for this reader.
+    ///
+    /// # Panics
+    ///
+    /// When `bytes_max` is 0.
     async fn read(&mut self, bytes_max: usize) -> Result<Reading, ReadError>;
 }
 
 /// Is told of every block the moment it becomes visible, on the stream's home shard.
 pub trait Observer {
-    /// `block` is durable and visible. Must not await, and must not append to the same stream.
+    /// `block` is durable and becomes visible with this call: [`StreamStore::bounds`] shows it
+    /// before the append answers, not earlier. Must not append to the same stream.
     fn visible(&self, block: &Block);
 }
 
