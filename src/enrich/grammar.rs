@@ -76,9 +76,14 @@ impl<'a> Scanner<'a> {
     /// Steps over `byte` if it is next.
     #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.position += usize::from(found);
-        found
+        // A branch, which is foreseen. Adding the outcome to the position instead makes each step
+        // wait for the load before it, and the whole scan takes twice as long (1.7 for 0.75 ns a
+        // byte).
+        if self.peek() != Some(byte) {
+            return false;
+        }
+        self.position += 1;
+        true
     }
 
     /// Steps over `byte`, which must be next.
@@ -176,11 +181,14 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
+    #[inline]
     fn literal(&mut self, literal: &'static [u8]) -> Scanned<()> {
-        for &byte in literal {
-            self.expect(byte, Expected::Literal)?;
+        if self.rest().starts_with(literal) {
+            self.position += literal.len();
+            return Ok(());
         }
-        Ok(())
+        self.position += self.rest().iter().zip(literal).take_while(|(a, b)| a == b).count();
+        Err(Fault::Expected(Expected::Literal))
     }
 
     /// §6: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
@@ -193,9 +201,10 @@ impl<'a> Scanner<'a> {
         if self.take(b'.') {
             self.digits()?;
         }
-        if self.take(b'e') || self.take(b'E') {
-            if !self.take(b'-') {
-                self.take(b'+');
+        if let Some(b'e' | b'E') = self.peek() {
+            self.position += 1;
+            if let Some(b'-' | b'+') = self.peek() {
+                self.position += 1;
             }
             self.digits()?;
         }
@@ -213,10 +222,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// §7, from behind the opening quote to behind the closing one.
-    #[inline]
     fn string_rest(&mut self) -> Scanned<()> {
         loop {
-            self.position += plain_len(self.bytes.get(self.position..).unwrap_or_default());
+            self.position += plain_len(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     self.position += 1;
@@ -244,6 +252,11 @@ impl<'a> Scanner<'a> {
             _ => return Err(Fault::Expected(Expected::Escape)),
         }
         Ok(())
+    }
+
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
     }
 
     #[inline]
@@ -317,8 +330,8 @@ impl Levels {
         self.depth -= 1;
     }
 
-    #[inline]
     /// The bracket opened last; `None` when all above the base are closed.
+    #[inline]
     fn innermost(&self) -> Option<Container> {
         if self.depth == self.base {
             return None;
