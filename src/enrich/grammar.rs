@@ -342,3 +342,22 @@ impl Levels {
         Some(if object { Container::Object } else { Container::Array })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte, and every pair of neighbours, in every place of a word and behind the last one.
+    #[test]
+    fn eight_at_a_time_is_as_one_at_a_time() {
+        for place in 0..19 {
+            for pair in 0..=u16::MAX {
+                let mut text = [b'a'; 20];
+                text[place..place + 2].copy_from_slice(&pair.to_le_bytes());
+                let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+                let plain = text.iter().position(special).unwrap_or(text.len());
+                assert_eq!(plain_len(&text), plain, "{text:x?}");
+            }
+        }
+    }
+}
