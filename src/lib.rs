@@ -15,4 +15,6 @@ pub mod proto;
 
 pub mod store;
 
+pub mod observe;
+
 pub mod cli;
