@@ -18,4 +18,6 @@ pub mod store;
 pub mod hub;
 pub mod registry;
 
+pub mod observe;
+
 pub mod cli;

@@ -1,8 +1,32 @@
 //! One configuration, from flags, environment and an optional TOML file.
+//!
+//! [`options`] is the table everything is driven by. [`load`] puts the layers over each other
+//! (flags > environment > file > defaults), reads every value, checks them against each other and
+//! answers a [`Resolved`]: the [`Config`], where each value came from, and every fault and
+//! warning as one line a person can act on. [`preflight`] then asks the world whether it could
+//! work: ports, folders. Nothing here creates, opens for writing or listens on anything.
+//!
+//! Bounds that no operator should move are in [`crate::limits`].
+
+mod environment;
+mod file;
+pub mod options;
+pub mod preflight;
+mod quantity;
+#[cfg(test)]
+mod readme;
+mod resolve;
+mod suggest;
+mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use log::LevelFilter;
+
+pub use quantity::{format_duration, format_size, parse_duration, parse_size};
+pub use resolve::{Choice, Flags, Origin, Resolved, load};
 
 /// Everything an operator can say, already checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +69,8 @@ pub struct Config {
     pub drain: Duration,
     /// A stats line per consumer every so many events; 0 for none (`ESS_MESSAGE_STATS_INTERVAL`).
     pub message_stats_interval: u64,
+    /// How much is logged (`--log-level`).
+    pub log_level: LevelFilter,
     /// Serve `/echo` on the public port, for conformance suites only (`--echo`, hidden).
     pub echo: bool,
 }
@@ -81,4 +107,35 @@ pub enum Driver {
     IoUring,
     /// epoll.
     Epoll,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let config = Config::with_defaults(3);
+        assert_eq!(config.public_addr.to_string(), "0.0.0.0:8080");
+        assert_eq!(config.internal_addr.to_string(), "0.0.0.0:8081");
+        assert_eq!(config.data_dir, PathBuf::from("./data"));
+        assert_eq!(config.log_dir, Some(PathBuf::from("./logs")));
+        assert_eq!(config.shards, 3);
+        assert_eq!(config.driver, Driver::Auto);
+        assert_eq!(config.ingress_location, "localhost:8080");
+        assert!(!config.ingress_secure && !config.exclusive && !config.echo);
+        assert!(config.allowed_origins.is_empty());
+        assert_eq!(config.fsync, Fsync::Always);
+        assert_eq!(config.retain.age, Some(Duration::from_secs(7 * 24 * 60 * 60)));
+        assert_eq!(config.retain.bytes, Some(1024 * 1024 * 1024));
+        assert_eq!(config.retain.events, None);
+        assert_eq!(config.retain_interval, Duration::from_secs(10));
+        assert_eq!(config.event_bytes_max, 32 * 1024 * 1024);
+        assert_eq!(config.tail_bytes, 8 * 1024 * 1024);
+        assert_eq!(config.stall_timeout, Duration::from_secs(60));
+        assert_eq!(config.ping_interval, Duration::from_secs(20));
+        assert_eq!(config.drain, Duration::from_secs(5));
+        assert_eq!(config.message_stats_interval, 800);
+        assert_eq!(config.log_level, LevelFilter::Info);
+    }
 }

@@ -1,0 +1,65 @@
+//! The table of options as README.md has it.
+//!
+//! A test compares; `ESS_BLESS=1 cargo test --lib config::readme` writes it anew.
+
+use std::fmt::Write;
+
+use super::environment::{FOREIGN, Fate};
+use super::options::{Group, SETTINGS};
+
+/// Stands before the table.
+const BEGIN: &str = "<!-- options: begin (made from src/config/options.rs) -->";
+/// Stands behind the table.
+const END: &str = "<!-- options: end -->";
+
+/// The table in Markdown, without the markers.
+fn options_table() -> String {
+    let mut out = String::new();
+    out.push_str("| Flag, and key in the file | Environment | Default | Meaning |\n");
+    out.push_str("|---|---|---|---|\n");
+    for group in Group::SHOWN {
+        let _ = writeln!(out, "| **{}** | | | |", group.title());
+        for setting in SETTINGS.iter().filter(|setting| setting.group == group) {
+            let _ = writeln!(
+                out,
+                "| `--{} {}` | `{}` | `{}` | {} |",
+                setting.name,
+                setting.form.replace('|', "\\|"),
+                setting.variable,
+                setting.default,
+                setting.meaning
+            );
+        }
+    }
+    out.push_str("\nVariables of the reference that are no options here:\n\n");
+    for (name, fate, why) in FOREIGN {
+        let fate = match fate {
+            Fate::Unused => "accepted and unused",
+            Fate::Refused => "refused at start",
+        };
+        let _ = writeln!(out, "- `{name}`: {fate}; {why}.");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs};
+
+    use super::*;
+
+    #[test]
+    fn the_readme_has_the_table_of_the_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let text = fs::read_to_string(path).expect("README.md is readable");
+        let (before, rest) = text.split_once(BEGIN).expect("README.md has the first marker");
+        let (found, after) = rest.split_once(END).expect("README.md has the second marker");
+        let wanted = format!("\n{}", options_table());
+        if env::var_os("ESS_BLESS").is_some() {
+            let blessed = format!("{before}{BEGIN}{wanted}{END}{after}");
+            fs::write(path, blessed).expect("README.md is writable");
+        } else {
+            assert!(found == wanted, "run: ESS_BLESS=1 cargo test --lib config::readme");
+        }
+    }
+}
