@@ -20,6 +20,20 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Most header fields of a request.
 pub const HTTP_HEADERS_MAX: usize = 100;
 
+/// Chunk extensions of one body, in bytes in all: nobody sends any, and bytes that are thrown away
+/// must not be free.
+pub const HTTP_CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
+
+/// Trailers of one chunked body, in bytes: read and thrown away, as the extensions.
+pub const HTTP_TRAILERS_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest message a WebSocket client may send, in bytes. It is checked and thrown away, never
+/// kept, so this only ends a client that talks without end; conformance suites send 16 MiB.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: u64 = 64 << 20;
+
+/// Longest payload of a close, ping or pong, in bytes (RFC 6455 §5.5).
+pub const CONTROL_PAYLOAD_BYTES_MAX: usize = 125;
+
 /// Longest reason in a close frame, in bytes: a control frame holds 125, the code takes 2
 /// (RFC 6455 §5.5).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;

@@ -3,4 +3,5 @@
 //! The same input cut anywhere gives the same output, no input panics, and nothing is allocated by
 //! a length that has not arrived and been checked. This layer knows no event.
 
+pub mod http;
 pub mod websocket;
