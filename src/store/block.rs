@@ -101,6 +101,18 @@ impl Piece {
         Self { bytes, runs: head_runs, end: stand.cursor }
     }
 
+    /// The rest of the frame that the piece begins inside, in bytes: up to its end, or the
+    /// piece's. 0 when the piece begins with a whole frame.
+    #[must_use]
+    pub fn rest_of_frame(&self) -> usize {
+        match self.runs.first() {
+            Some(run) if run.from.sent > 0 => {
+                self.runs.get(1).map_or(self.bytes.len(), |next| next.position)
+            }
+            _ => 0,
+        }
+    }
+
     /// The frame that holds the byte `position`.
     fn stand_at(&self, position: usize) -> Stand {
         assert!(position < self.bytes.len(), "a position inside the piece");

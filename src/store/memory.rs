@@ -195,6 +195,10 @@ impl Contents {
 }
 
 impl Reader for MemoryReader {
+    fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
     async fn read(&mut self, bytes_max: usize) -> Result<Reading, ReadError> {
         assert!(bytes_max > 0, "a read has room for a byte");
         if self.closed.get() {

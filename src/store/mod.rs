@@ -103,6 +103,9 @@ pub trait Reader {
     ///
     /// When `bytes_max` is 0.
     async fn read(&mut self, bytes_max: usize) -> Result<Reading, ReadError>;
+
+    /// Where the reader stands: the next event it would hand out.
+    fn cursor(&self) -> Cursor;
 }
 
 /// Is told of every block the moment it becomes visible, on the stream's home shard.

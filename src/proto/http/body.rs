@@ -87,6 +87,12 @@ impl Body {
         self.state == State::Done
     }
 
+    /// Bytes of the body that have arrived and not been taken.
+    #[must_use]
+    pub fn arrived(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Takes what belongs to the body from the front of `input`: all of it, until the body is
     /// whole.
     ///
