@@ -20,4 +20,6 @@ pub mod registry;
 
 pub mod observe;
 
+pub mod net;
+
 pub mod cli;

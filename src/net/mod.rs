@@ -1,0 +1,15 @@
+//! Sockets on monoio: listening, reading, writing, moving to another shard.
+//!
+//! Every byte to or from a client goes by readiness: wait until the kernel says "readable" or
+//! "writable", then make one non-blocking system call. The kernel never holds a buffer of ours, so
+//! a stalled client pins no memory, any wait may be dropped, and the driver (io_uring or epoll)
+//! changes nothing. `docs/ARCHITECTURE.md` tells what this costs against submitted sends: nothing
+//! measurable.
+
+mod listener;
+mod socket;
+mod turn;
+
+pub use listener::{Listener, bind_shards};
+pub use socket::{Parked, Socket};
+pub use turn::Turnstile;

@@ -1,0 +1,158 @@
+//! One connection's socket.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use monoio::net::TcpStream;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+
+/// A connected socket on its shard.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    peer: SocketAddr,
+}
+
+/// A socket between two shards: plain descriptor, no driver.
+#[derive(Debug)]
+pub struct Parked {
+    fd: OwnedFd,
+    peer: SocketAddr,
+}
+
+impl Socket {
+    /// Takes over an accepted connection.
+    ///
+    /// # Errors
+    ///
+    /// When an option can't be set: the connection is already dead.
+    pub fn accepted(stream: StdTcpStream, peer: SocketAddr) -> io::Result<Self> {
+        // Events are written whole; waiting for more bytes would only delay the last one.
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: TcpStream::from_std(stream)?, peer })
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Waits until a read makes sense: bytes, the end, or an error. May be dropped at any time.
+    ///
+    /// # Errors
+    ///
+    /// When the driver fails.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.stream.readable(false).await
+    }
+
+    /// Waits until a write makes sense. May be dropped at any time.
+    ///
+    /// # Errors
+    ///
+    /// When the driver fails.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.stream.writable(false).await
+    }
+
+    /// Reads what is there, without waiting: `None` when nothing is, 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match recv(self.fd(), buffer, RecvFlags::DONTWAIT) {
+            Ok((_, count)) => Ok(Some(count)),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes what fits, without waiting: 0 when nothing does.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match send(self.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(count) => Ok(count),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads at least one byte, or 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(count) = self.try_read(buffer)? {
+                return Ok(count);
+            }
+            self.readable().await?;
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        loop {
+            let count = self.try_write(rest)?;
+            rest = rest.get(count..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            self.writable().await?;
+        }
+    }
+
+    /// Sends the end of our stream; reading goes on.
+    pub fn shutdown_write(&self) {
+        // A peer that is gone already needs no farewell.
+        let _ = shutdown(self.fd(), Shutdown::Write);
+    }
+
+    /// Ends both directions and wakes whoever waits for this socket.
+    pub fn abort(&self) {
+        let _ = shutdown(self.fd(), Shutdown::Both);
+    }
+
+    /// Takes the socket off this shard's driver. Bytes not read yet stay in the kernel.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no descriptor left.
+    pub fn park(self) -> io::Result<Parked> {
+        // A duplicate outlives the driver's own handle, which an operation may still hold.
+        let fd = self.fd().try_clone_to_owned()?;
+        Ok(Parked { fd, peer: self.peer })
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        #[expect(unsafe_code, reason = "monoio's stream gives only the raw descriptor")]
+        // SAFETY: the descriptor is open as long as `self.stream`, which outlives the borrow.
+        unsafe {
+            BorrowedFd::borrow_raw(self.stream.as_raw_fd())
+        }
+    }
+}
+
+impl Parked {
+    /// Puts the socket on this thread's driver.
+    ///
+    /// # Errors
+    ///
+    /// When the driver refuses it.
+    pub fn unpark(self) -> io::Result<Socket> {
+        let stream = TcpStream::from_std(StdTcpStream::from(self.fd))?;
+        Ok(Socket { stream, peer: self.peer })
+    }
+}
