@@ -198,12 +198,8 @@ pub const PUBLISH_BATCH_EVENTS_MAX: usize = 1_000;
 /// milliseconds, so that a failure names few lines.
 pub const PUBLISH_BATCH_BYTES_MAX: usize = 1024 * 1024;
 
-/// Lines `ess publish` reads ahead while a request is under way.
-pub const PUBLISH_AHEAD_LINES_MAX: usize = 4 * PUBLISH_BATCH_EVENTS_MAX;
-
-/// How long `ess publish` waits for one more line before it sends what it has, in milliseconds:
-/// not felt by a person, long enough for a burst to travel together.
-pub const PUBLISH_LINGER_MILLIS: u64 = 5;
+/// Bytes `ess publish` takes from standard input at once; a pipe holds 64 KiB of them.
+pub const PUBLISH_INPUT_BYTES: usize = 256 * 1024;
 
 /// How long a client command waits for a connection, in milliseconds.
 pub const CLIENT_CONNECT_MILLIS_MAX: u64 = 10_000;

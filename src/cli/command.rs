@@ -1,0 +1,351 @@
+//! The tree of commands and flags, and their help.
+//!
+//! The flags of `serve` come from the table of options and carry their texts on unread:
+//! [`crate::config`] reads them, with the environment and the file. They are accepted before the
+//! word `serve` too, and without it.
+
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, builder::NonEmptyStringValueParser};
+
+use super::exit;
+use crate::config::Flags;
+use crate::config::options::{Arity, Group, SETTINGS};
+
+/// The whole command line.
+pub(super) fn tree() -> Command {
+    Command::new("ess")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Durable event streams, pushed to very many WebSocket clients.")
+        .override_usage("ess [FLAGS OF SERVE]\n       ess <COMMAND> [ARGUMENTS]")
+        .after_help(format!("{EXAMPLES}\n{}", exit::table()))
+        .disable_help_flag(true)
+        .arg(help_flag())
+        .args(serving().into_iter().map(|arg| arg.hide(true)))
+        .subcommands([serve(), publish(), listen(), streams(), check()])
+        .term_width(100)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ess                                        start the service, events in ./data
+  ess --data-dir /var/lib/ess --shards 4     start it with flags of serve
+  ess streams create weather                 make an event stream for a routing key
+  ess publish weather 'it rains'             publish an event; prints its ordinal
+  ess listen weather -o 0                    print all events kept, then new ones
+  ess check                                  what is configured, and what is wrong with it
+  ess help listen                            more about a command";
+
+/// The flags of the service that were given, before or behind the subcommand's name; the latter
+/// are stronger.
+pub(super) fn flags(levels: &[&ArgMatches]) -> Flags {
+    let given = |name: &'static str| {
+        let texts = levels.iter().find_map(|level| level.get_many::<String>(name));
+        texts.map(|texts| (name, texts.cloned().collect()))
+    };
+    SETTINGS.iter().filter_map(|setting| given(setting.name)).collect()
+}
+
+/// The name of the configuration file, if it was given as a flag.
+pub(super) fn config_file(levels: &[&ArgMatches]) -> Option<String> {
+    levels.iter().find_map(|level| level.get_one::<String>("config")).cloned()
+}
+
+fn help_flag() -> Arg {
+    Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help")
+}
+
+fn serving() -> Vec<Arg> {
+    let mut args = vec![
+        Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .help("TOML file with any of these options, by the names of the flags [ESS_CONFIG]")
+            .help_heading("Options"),
+    ];
+    for setting in SETTINGS {
+        let default = if setting.default.is_empty() { "none" } else { setting.default };
+        let help = format!("{} [{}; default {default}]", setting.meaning, setting.variable);
+        let arg = Arg::new(setting.name)
+            .long(setting.name)
+            .value_name(setting.form)
+            .help(help)
+            .help_heading(setting.group.title())
+            .hide(setting.group == Group::Hidden);
+        args.push(match setting.arity {
+            Arity::One => arg.action(ArgAction::Set),
+            Arity::Many => arg.action(ArgAction::Append),
+            Arity::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("yes"),
+        });
+    }
+    args
+}
+
+fn serve() -> Command {
+    Command::new("serve")
+        .about("Start the service (also without this word)")
+        .long_about(
+            "Starts the service in the foreground; SIGTERM or Ctrl-C stops it cleanly.\n\nEvery \
+             option can be a flag, an environment variable or a key of a TOML file, in this order \
+             of strength. `ess check` with the same flags shows what would be in effect.",
+        )
+        .args(serving())
+        .after_help(
+            "Durations: 500ms, 5s, 10m, 2h, 7d. Sizes: 512, 64KiB, 10MB, 1GiB. Switches: yes, \
+             no.\n\nExamples:\n  ess serve --public-addr 0.0.0.0:80 --log-dir -\n  \
+             ESS_INGRESS_SECURE=yes ess serve --ingress-location ess.example.com\n  \
+             ess serve --config /etc/ess.toml",
+        )
+}
+
+fn check() -> Command {
+    Command::new("check")
+        .about("Show the configuration in effect, where each value came from, and what is wrong")
+        .long_about(
+            "Takes the flags of serve and shows what it would run with: each option, its value, \
+             and whether that came from a flag, the environment, the file or the defaults. Then \
+             says what would keep it from starting, and exits with 1 when something would. \
+             Creates nothing. A running ess takes the ports: that shows too.",
+        )
+        .args(serving().into_iter().map(|arg| arg.hide(true)))
+        .after_help("Example:\n  ess check --config /etc/ess.toml")
+}
+
+fn api() -> Arg {
+    Arg::new("api")
+        .long("api")
+        .value_name("URL")
+        .help("Internal API of the service [ESS_API; default http://localhost:8081]")
+}
+
+fn json(help: &'static str) -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+fn publish() -> Command {
+    Command::new("publish")
+        .about("Publish events and print their ordinals")
+        .long_about(
+            "Publishes to the stream of a routing key, which needs an event stream (see --create).\
+             \n\nWith TEXT, its words joined by a space are one event, kept byte for byte, \
+             newlines included. Without, or with -, each line of standard input that is not empty \
+             is an event, sent on as soon as there is no more to read, many at a time when there \
+             is. The ordinal of each event is printed once it is stored, one a line. The first \
+             failure ends it and names its lines; those before are stored.",
+        )
+        .arg(Arg::new("routing_key").required(true).help("The stream's routing key"))
+        .arg(Arg::new("text").num_args(0..).help("One event; - or nothing: standard input"))
+        .arg(json("The events are JSON: checked before they are sent"))
+        .arg(
+            switch("whole", "All of standard input is one event, newlines included")
+                .conflicts_with("text"),
+        )
+        .arg(switch("create", "Make an event stream when the routing key has none"))
+        .arg(switch("quiet", "Print no ordinals").short('q'))
+        .arg(api())
+        .after_help(
+            "Examples:\n  ess publish weather it rains\n  ess publish --json weather \
+             '{\"temperature\":7}'\n  tail -f log | ess publish --quiet log\n  \
+             ess publish --whole weather < report.txt",
+        )
+}
+
+fn listen() -> Command {
+    Command::new("listen")
+        .about("Print events as they come, and from history")
+        .long_about(
+            "Prints each event as it is received, one a line (an event with newlines takes more; \
+             see --json). A lost connection is made anew, after a wait that grows from 0.25 s to \
+             10 s, and goes on behind the last event printed. Missing ordinals are told on \
+             standard error: `gap: ordinals 5..9 are missing`.",
+        )
+        .arg(Arg::new("target").required(true).help(
+            "A location (ws://…), the uuid of an event stream, or a routing key, which is looked \
+             up through the internal API",
+        ))
+        .args(starts())
+        .group(ArgGroup::new("start").args(["ordinal", "timestamp", "datetime"]))
+        .arg(
+            Arg::new("count")
+                .short('n')
+                .long("count")
+                .value_name("N")
+                .value_parser(clap::value_parser!(u64).range(1..))
+                .help("End after N events"),
+        )
+        .arg(json(
+            "Print an object a line: {\"ordinal\":2,\"timestamp\":1746042171620,\"text\":\"…\"}, \
+             or \"json\":{…} in place of the text for an event that is JSON; a value that the \
+             event does not carry is null",
+        ))
+        .arg(switch("no-reconnect", "End with exit code 3 when the connection is lost"))
+        .arg(
+            Arg::new("retry-for")
+                .long("retry-for")
+                .value_name("DURATION|forever")
+                .default_value("1d")
+                .help("Give a lost connection up after so long"),
+        )
+        .arg(
+            Arg::new("ws")
+                .long("ws")
+                .value_name("URL")
+                .help("Public port of the service [ESS_WS; default ws://localhost:8080]"),
+        )
+        .arg(api())
+        .after_help(
+            "Examples:\n  ess listen weather\n  ess listen weather -o 0 --count 10\n  \
+             ess listen ws://localhost:8080/event-stream/8f2c… -d '1 May 2025 9:30+02:00'\n  \
+             ess listen weather --json | jq .text",
+        )
+}
+
+/// Where `listen` begins.
+fn starts() -> [Arg; 3] {
+    [
+        Arg::new("ordinal")
+            .short('o')
+            .long("ordinal")
+            .value_name("N")
+            .value_parser(clap::value_parser!(u64))
+            .help("Begin with the first event after ordinal N; 0: all that are kept"),
+        Arg::new("timestamp")
+            .short('t')
+            .long("timestamp")
+            .value_name("MS")
+            .allow_hyphen_values(true)
+            .value_parser(clap::value_parser!(i64))
+            .help("Begin with the first event at this time, in milliseconds since 1970 UTC"),
+        Arg::new("datetime")
+            .short('d')
+            .long("datetime")
+            .value_name("TEXT")
+            .value_parser(NonEmptyStringValueParser::new())
+            .help("Begin with the first event at this time, such as '2025-04-30 19:20'"),
+    ]
+}
+
+fn streams() -> Command {
+    Command::new("streams")
+        .about("List, create and delete event streams")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("list")
+                .about("Print all event streams: id, routing key, location")
+                .long_about(
+                    "Prints all event streams: a table on a terminal, else one a line with tabs \
+                     between id, routing key and location.",
+                )
+                .arg(json("Print an object a line"))
+                .arg(api()),
+        )
+        .subcommand(
+            Command::new("create")
+                .about("Make an event stream for a routing key; print its id and location")
+                .arg(Arg::new("routing_key").required(true).help("1 to 255 bytes"))
+                .arg(json("Print an object"))
+                .arg(api()),
+        )
+        .subcommand(
+            Command::new("delete")
+                .about("Delete an event stream; with its routing key's last one go its events")
+                .arg(
+                    Arg::new("target")
+                        .required(true)
+                        .help("The event stream's id, location, uuid or routing key"),
+                )
+                .arg(switch("all", "Delete all event streams that match the routing key"))
+                .arg(api()),
+        )
+        .after_help("Example:\n  ess streams create weather")
+}
+
+/// What is wrong with a command line, in one line.
+pub(super) fn complaint(fault: &clap::Error) -> String {
+    let text = fault.render().to_string();
+    let mut parts = Vec::new();
+    for paragraph in text.split("\n\n") {
+        let words: Vec<_> = paragraph.split_whitespace().collect();
+        match words.as_slice() {
+            ["Usage:", ..] | ["For", "more", "information,", ..] | [] => {}
+            ["error:" | "tip:", rest @ ..] | rest => parts.push(rest.join(" ")),
+        }
+    }
+    parts.push("see ess --help".into());
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<ArgMatches, clap::Error> {
+        tree().try_get_matches_from(line.split(' '))
+    }
+
+    fn flags_of(line: &str) -> Flags {
+        let root = parse(line).expect("is right");
+        match root.subcommand() {
+            Some((_, inner)) => flags(&[inner, &root]),
+            None => flags(&[&root]),
+        }
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        tree().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_serve_stand_anywhere() {
+        let wanted: Flags = vec![("exclusive", vec!["yes".into()]), ("shards", vec!["2".into()])];
+        assert_eq!(flags_of("ess --shards 2 --exclusive"), wanted);
+        assert_eq!(flags_of("ess serve --shards 2 --exclusive=yes"), wanted);
+        assert_eq!(flags_of("ess --shards 2 serve --exclusive"), wanted);
+        assert_eq!(flags_of("ess --shards 3 check --shards 2 --exclusive"), wanted);
+        assert_eq!(flags_of("ess"), vec![]);
+    }
+
+    #[test]
+    fn every_option_is_a_flag() {
+        for setting in SETTINGS {
+            let line = format!("ess --{}={}", setting.name, setting.default);
+            assert_eq!(flags_of(&line), vec![(setting.name, vec![setting.default.into()])]);
+        }
+    }
+
+    #[test]
+    fn a_repeated_list_is_one_list_and_a_repeated_value_a_fault() {
+        let both = flags_of("ess --allow-origin a --allow-origin b");
+        assert_eq!(both, vec![("allow-origin", vec!["a".into(), "b".into()])]);
+        assert!(parse("ess --shards 1 --shards 2").is_err());
+    }
+
+    #[test]
+    fn a_complaint_is_one_line_with_a_way_out() {
+        let complaint = |line: &str| complaint(&parse(line).expect_err("is wrong"));
+        assert_eq!(
+            complaint("ess --publc-addr 1"),
+            "unexpected argument '--publc-addr' found; a similar argument exists: \
+             '--public-addr'; see ess --help"
+        );
+        assert_eq!(
+            complaint("ess publish"),
+            "the following required arguments were not provided: <routing_key>; see ess --help"
+        );
+        for wrong in ["ess lisen a", "ess listen a -o x", "ess listen a -o 1 -t 2", "ess streams"] {
+            let line = complaint(wrong);
+            assert!(!line.contains('\n') && line.ends_with("see ess --help"), "{line}");
+        }
+    }
+
+    #[test]
+    fn starts_exclude_each_other_and_take_negative_times() {
+        assert!(parse("ess listen a -t -5").is_ok());
+        assert!(parse("ess listen a -d x -t 5").is_err());
+        assert!(parse("ess listen a -n 0").is_err());
+        assert!(parse("ess listen a -n 1").is_ok());
+    }
+}
