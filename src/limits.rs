@@ -14,6 +14,10 @@ pub const ORDINAL_MAX: u64 = i64::MAX as u64;
 /// with a stranger's input.
 pub const JSON_DEPTH_MAX: usize = 512;
 
+/// Longest datetime that a consumer may begin at, in bytes: twice the longest that RFC 2822 or ISO
+/// 8601 can make, and nothing that takes time to read.
+pub const DATETIME_BYTES_MAX: usize = 128;
+
 /// Longest head of an HTTP request, in bytes: as nginx's largest default header buffers.
 pub const HTTP_HEAD_BYTES_MAX: usize = 32 * 1024;
 

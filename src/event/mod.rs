@@ -3,6 +3,7 @@
 //! Values only: nothing here reads a socket, a disk or a clock.
 
 mod cursor;
+pub mod datetime;
 mod ordinal;
 mod reason;
 mod start;
