@@ -38,3 +38,10 @@ pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most events that share one write and one sync (a single append may have more): bounds the time
 /// a shard spends on framing them in one go to some milliseconds.
 pub const GROUP_EVENTS_MAX: usize = 16 * 1024;
+
+/// Largest segment of a log before it takes no further group, in bytes: a stream's oldest part goes
+/// in steps of this, and recovery reads one whole segment.
+pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Smallest such size, in bytes: less than a group would make a file for every append.
+pub const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
