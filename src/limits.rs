@@ -225,3 +225,10 @@ pub const RECONNECT_MILLIS_MIN: u64 = 250;
 
 /// Longest wait before `ess listen` reconnects, in milliseconds.
 pub const RECONNECT_MILLIS_MAX: u64 = 10_000;
+
+/// Largest segment of a log before it takes no further group, in bytes: a stream's oldest part goes
+/// in steps of this, and recovery reads one whole segment.
+pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Smallest such size, in bytes: less than a group would make a file for every append.
+pub const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;

@@ -288,3 +288,47 @@ impl<'a> Iterator for Frames<'a> {
         Some(frame)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::store::conformance::{self, Rig};
+
+    struct MemoryRig {
+        store: MemoryStore,
+    }
+
+    impl Rig for MemoryRig {
+        type Store = MemoryStore;
+
+        async fn store(&self, retain: Retain) -> MemoryStore {
+            self.store.reopened(retain)
+        }
+
+        fn clock(&self) -> &Clock {
+            &self.store.clock
+        }
+    }
+
+    /// Memory never waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => panic!("an operation in memory waited"),
+        }
+    }
+
+    macro_rules! on_memory {
+        ($property:ident) => {
+            let clock = Clock::manual(Timestamp::from_millis(1_000));
+            let rig = MemoryRig { store: MemoryStore::new(Retain::default(), clock) };
+            now(conformance::$property(&rig));
+        };
+    }
+
+    crate::conformance_tests!(on_memory);
+}

@@ -21,8 +21,11 @@
 //! A backend knows no consumer, no socket and no door.
 
 mod block;
+#[cfg(any(test, feature = "sim"))]
+pub mod conformance;
 mod error;
 mod framing;
+pub mod log;
 mod memory;
 
 use std::rc::Rc;
