@@ -15,4 +15,8 @@ pub mod proto;
 
 pub mod store;
 
+pub mod registry;
+
+pub mod doors;
+
 pub mod cli;

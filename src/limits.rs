@@ -35,3 +35,17 @@ pub const CONTROL_PAYLOAD_BYTES_MAX: usize = 125;
 /// Longest reason in a close frame, in bytes: a control frame holds 125, the code takes 2
 /// (RFC 6455 §5.5).
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// Longest body of a creation, in bytes: a routing key, even if every byte of it is escaped, and
+/// members that nobody reads. Bodies where none is expected are read and dropped up to this.
+pub const JSON_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest body of several events, in bytes, unless one event may be longer: a body stands in
+/// memory as a whole before its events are stored as one unit.
+pub const NDJSON_BODY_BYTES_MAX: usize = 64 << 20;
+
+/// Most events in one request: each costs 32 bytes of bookkeeping however short it is.
+pub const PUBLISH_EVENTS_MAX: usize = 100_000;
+
+/// Most undeliverable events that the answer to a publish names.
+pub const UNDELIVERABLE_TOLD_MAX: usize = 100;
