@@ -18,6 +18,8 @@ pub mod store;
 pub mod hub;
 pub mod registry;
 
+pub mod doors;
+
 pub mod observe;
 
 pub mod net;

@@ -232,3 +232,16 @@ pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Smallest such size, in bytes: less than a group would make a file for every append.
 pub const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
+/// Longest body of a creation, in bytes: a routing key, even if every byte of it is escaped, and
+/// members that nobody reads. Bodies where none is expected are read and dropped up to this.
+pub const JSON_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest body of several events, in bytes, unless one event may be longer: a body stands in
+/// memory as a whole before its events are stored as one unit.
+pub const NDJSON_BODY_BYTES_MAX: usize = 64 << 20;
+
+/// Most events in one request: each costs 32 bytes of bookkeeping however short it is.
+pub const PUBLISH_EVENTS_MAX: usize = 100_000;
+
+/// Most undeliverable events that the answer to a publish names.
+pub const UNDELIVERABLE_TOLD_MAX: usize = 100;

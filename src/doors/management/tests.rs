@@ -1,0 +1,242 @@
+//! The door against real FastAPI answers, and where it differs on purpose.
+
+use proptest::prelude::*;
+
+use super::answer::{self, Ingress};
+use super::table::OPERATIONS;
+use super::*;
+use crate::proto::http::{Body, parse};
+use crate::registry::EventStream;
+
+const TABLE: &str = include_str!("../../../tests/reference/management.json");
+const OPEN: Ingress<'_> = Ingress { location: "localhost:8080", secure: false };
+
+fn event_stream(id: i64, routing_key: &str) -> EventStream {
+    let routing_key = StreamName::new(routing_key).unwrap();
+    EventStream { id, uuid: format!("u-{id}"), routing_key }
+}
+
+/// A service that knows what the reference's model knows.
+fn serve(wire: &[u8], event_bytes_max: usize) -> Response {
+    let (head, used) = match parse(wire) {
+        Ok(parsed) => parsed.expect("a whole request"),
+        Err(fault) => return fault.response(),
+    };
+    answered(&head, &wire[used..], event_bytes_max).unwrap_or_else(|refusal| refusal)
+}
+
+fn answered(head: &Head, rest: &[u8], event_bytes_max: usize) -> Result<Response, Response> {
+    let route = route(head)?;
+    let rule = route.body_rule(head, event_bytes_max)?;
+    let mut body = Body::new(head.framing(), rule.bytes_max()).map_err(|f| f.response())?;
+    body.feed(rest).map_err(|fault| fault.response())?;
+    let known = [event_stream(1, "abc"), event_stream(2, "grüße \" 日")];
+    let unknown = |id: &i64| !known.iter().any(|one| one.id == *id);
+    Ok(match call(route, head, body.take().into(), event_bytes_max)? {
+        Call::Version => answer::version(),
+        Call::List => answer::listed(&known, OPEN),
+        Call::Create { .. } => answer::created(&event_stream(3, "x"), OPEN),
+        Call::Show { id } | Call::Delete { id } | Call::Publish { id, .. } if unknown(&id) => {
+            answer::not_known(&id)
+        }
+        Call::Show { .. } => Response::json(200, "{}"),
+        Call::Delete { .. } => answer::deleted(),
+        Call::Publish { bodies, .. } => Response::json(201, bodies.len().to_string()),
+        Call::OpenApi => answer::openapi(),
+        Call::Docs => answer::docs(),
+    })
+}
+
+fn request(method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("{method} {target} HTTP/1.1\r\nhost: h:81\r\n{headers}");
+    format!("{head}content-length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+fn ask(method: &str, target: &str, headers: &str, body: &str) -> Response {
+    serve(&request(method, target, headers, body), 1000)
+}
+
+fn text(response: &Response) -> &str {
+    str::from_utf8(response.body()).unwrap()
+}
+
+#[test]
+fn every_answer_is_the_one_of_the_reference() {
+    let table: serde_json::Value = serde_json::from_str(TABLE).unwrap();
+    let rows = table["rows"].as_array().unwrap();
+    assert!(rows.len() > 300, "the table is whole");
+    let mut faults = Vec::new();
+    for row in rows {
+        let field = |name: &str| row[name].as_str().unwrap();
+        let headers: String = row["headers"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\r\n", value.as_str().unwrap()))
+            .collect();
+        let response = ask(field("method"), field("target"), &headers, field("body"));
+        let got = (response.status(), text(&response), response.header("location"));
+        let status = u16::try_from(row["status"].as_u64().unwrap()).unwrap();
+        let expected = (status, field("answer"), row["location"].as_str());
+        if got != expected {
+            faults.push(format!("{row}\n   got {got:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), rows.len(), faults.join("\n"));
+}
+
+#[test]
+fn allow_names_every_method_of_the_path() {
+    for (method, target, allow) in [
+        ("PUT", "/event-stream/", "GET, HEAD, POST"),
+        ("POST", "/event-stream/version/", "GET, HEAD"),
+        ("POST", "/event-stream/1", "GET, HEAD, DELETE"),
+        ("POST", "/event-stream/abc", "GET, HEAD, DELETE"),
+        ("GET", "/event-stream/1/events", "POST"),
+        ("HEAD", "/event-stream/1/events", "POST"),
+        ("DELETE", "/docs", "GET, HEAD"),
+        ("OPTIONS", "/openapi.json", "GET, HEAD"),
+    ] {
+        let response = ask(method, target, "", "");
+        assert_eq!(response.header("allow"), Some(allow), "{method} {target}");
+        assert_eq!(
+            (response.status(), text(&response)),
+            (405, "{\"detail\":\"Method Not Allowed\"}")
+        );
+    }
+}
+
+#[test]
+fn head_is_answered_where_get_is() {
+    for operation in OPERATIONS {
+        let path = operation.path.replace("{es_id}", "1");
+        let (get, head) = (ask("GET", &path, "", ""), ask("HEAD", &path, "", ""));
+        assert_eq!(get, head, "{path}");
+    }
+}
+
+#[test]
+fn a_forgotten_or_needless_slash_is_redirected() {
+    for (target, location) in [
+        ("/event-stream/version", "http://h:81/event-stream/version/"),
+        ("/event-stream/1/events/", "http://h:81/event-stream/1/events"),
+        ("/docs/", "http://h:81/docs"),
+        ("/openapi.json/?a", "http://h:81/openapi.json?a"),
+    ] {
+        let response = ask("GET", target, "", "");
+        assert_eq!((response.status(), response.header("location")), (307, Some(location)));
+    }
+    let response = serve(b"GET /event-stream HTTP/1.0\r\n\r\n", 1000);
+    assert_eq!(response.header("location"), Some("/event-stream/"));
+}
+
+#[test]
+fn a_routing_key_is_bounded_on_both_sides() {
+    let create = |key: &str| {
+        ask(
+            "POST",
+            "/event-stream/",
+            "content-type: application/json\r\n",
+            &format!("{{\"routing_key\":\"{key}\"}}"),
+        )
+    };
+    for (good, bad) in [("a".repeat(255), "a".repeat(256)), ("é".repeat(127), "é".repeat(128))] {
+        assert_eq!(create(&good).status(), 201);
+        let response = create(&bad);
+        assert_eq!(response.status(), 422);
+        let expected = format!(
+            "{{\"detail\":[{{\"type\":\"string_too_long\",\"loc\":[\"body\",\"routing_key\"],\
+             \"msg\":\"String should have at most 255 bytes of UTF-8\",\"input\":\"{bad}\",\
+             \"ctx\":{{\"max_length\":255}}}}]}}"
+        );
+        assert_eq!(text(&response), expected);
+    }
+}
+
+#[test]
+fn bodies_are_bounded_on_both_sides() {
+    let json = "content-type: application/json\r\n";
+    let ndjson = "content-type: application/x-ndjson\r\n";
+    let padded = |length: usize| {
+        let json = "{\"routing_key\":\"a\"}";
+        format!("{json}{}", " ".repeat(length - json.len()))
+    };
+    let limit = crate::limits::JSON_BODY_BYTES_MAX;
+    for (target, headers, body, status) in [
+        ("/event-stream/", json, padded(limit), 201),
+        ("/event-stream/", json, padded(limit + 1), 413),
+        ("/event-stream/1/events", "", padded(1000), 201),
+        ("/event-stream/1/events", "", padded(1001), 413),
+        ("/event-stream/1/events", ndjson, format!("{}\n", padded(1000)).repeat(3), 201),
+        ("/event-stream/1/events", ndjson, padded(1001), 413),
+    ] {
+        assert_eq!(ask("POST", target, headers, &body).status(), status, "{target} {headers}");
+    }
+}
+
+#[test]
+fn the_limit_of_several_events_is_never_below_that_of_one() {
+    let wire =
+        request("POST", "/event-stream/1/events", "content-type: application/x-ndjson\r\n", "");
+    let (head, _) = parse(&wire).unwrap().unwrap();
+    let limit = crate::limits::NDJSON_BODY_BYTES_MAX;
+    for (event_bytes_max, bytes_max) in [(1000, limit), (limit + 1, limit + 1)] {
+        let rule = Route::Publish { id: 1 }.body_rule(&head, event_bytes_max).unwrap();
+        assert_eq!(rule, BodyRule::Events { bytes_max });
+    }
+}
+
+#[test]
+fn events_of_an_unknown_media_type_are_refused_by_name() {
+    for kind in ["application/x-www-form-urlencoded", "application/octet-stream", "text/html"] {
+        let headers = format!("content-type: {kind}; charset=utf-8\r\n");
+        let response = ask("POST", "/event-stream/1/events", &headers, "a");
+        assert_eq!(response.status(), 415);
+        assert!(text(&response).contains(kind) && text(&response).contains("text/plain"));
+    }
+}
+
+#[test]
+fn a_body_that_is_not_utf_8_is_refused() {
+    let head = b"POST /event-stream/ HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n\
+                 content-length: 1\r\n\r\n\xFF";
+    let response = serve(head, 1000);
+    let expected = "{\"detail\":\"There was an error parsing the body\"}";
+    assert_eq!((response.status(), text(&response)), (400, expected));
+}
+
+#[test]
+fn documents_are_served() {
+    assert_eq!(
+        ask("GET", "/openapi.json", "", "").header("content-type"),
+        Some("application/json")
+    );
+    let docs = ask("GET", "/docs", "", "");
+    assert_eq!(docs.header("content-type"), Some("text/html; charset=utf-8"));
+}
+
+proptest! {
+    /// Whatever is asked, the answer is a response and its head is made of whole lines.
+    #[test]
+    fn no_request_panics_or_splits_a_response(
+        method in "(GET|POST|DELETE|HEAD|PUT|X)",
+        path in prop_oneof![
+            "/event-stream/?[^ ?#\\x00-\\x1f\\x7f]{0,20}/{0,2}",
+            "(/[a-z%0-9]{0,6}){0,6}",
+            "/event-stream/[-+0-9._% ]{0,8}(/events)?/?",
+        ],
+        query in "(\\?[!-~é]{0,10})?",
+        kind in "(text/plain|application/json|[ -~]{0,20})",
+        body in "\\PC{0,40}",
+    ) {
+        let target = format!("{path}{query}");
+        let wire = request(&method, &target, &format!("content-type: {kind}\r\n"), &body);
+        let response = serve(&wire, 30);
+        let mut out = Vec::new();
+        response.encode(crate::proto::http::Reply::CLOSE, &mut out);
+        let head_end = out.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        prop_assert!(!out[..head_end].windows(2).any(|two| two[0] != b'\r' && two[1] == b'\n'));
+        prop_assert_eq!(out.len() - head_end - 4, response.body().len());
+    }
+}
