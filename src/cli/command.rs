@@ -16,12 +16,12 @@ pub(super) fn tree() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Durable event streams, pushed to very many WebSocket clients.")
         .override_usage("ess [FLAGS OF SERVE]\n       ess <COMMAND> [ARGUMENTS]")
-        .after_help(format!("{EXAMPLES}\n{}", exit::table()))
+        .after_help(format!("{EXAMPLES}\n\n{}", exit::table()))
         .disable_help_flag(true)
         .arg(help_flag())
         .args(serving().into_iter().map(|arg| arg.hide(true)))
         .subcommands([serve(), publish(), listen(), streams(), check()])
-        .term_width(100)
+        .max_term_width(100)
 }
 
 const EXAMPLES: &str = "\
