@@ -17,8 +17,6 @@ pub(super) fn tree() -> Command {
         .about("Durable event streams, pushed to very many WebSocket clients.")
         .override_usage("ess [FLAGS OF SERVE]\n       ess <COMMAND> [ARGUMENTS]")
         .after_help(format!("{EXAMPLES}\n\n{}", exit::table()))
-        .disable_help_flag(true)
-        .arg(help_flag())
         .args(serving().into_iter().map(|arg| arg.hide(true)))
         .subcommands([serve(), publish(), listen(), streams(), check()])
         .max_term_width(100)
@@ -47,10 +45,6 @@ pub(super) fn flags(levels: &[&ArgMatches]) -> Flags {
 /// The name of the configuration file, if it was given as a flag.
 pub(super) fn config_file(levels: &[&ArgMatches]) -> Option<String> {
     levels.iter().find_map(|level| level.get_one::<String>("config")).cloned()
-}
-
-fn help_flag() -> Arg {
-    Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help")
 }
 
 fn serving() -> Vec<Arg> {
