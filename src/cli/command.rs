@@ -16,12 +16,10 @@ pub(super) fn tree() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Durable event streams, pushed to very many WebSocket clients.")
         .override_usage("ess [FLAGS OF SERVE]\n       ess <COMMAND> [ARGUMENTS]")
-        .after_help(format!("{EXAMPLES}\n{}", exit::table()))
-        .disable_help_flag(true)
-        .arg(help_flag())
+        .after_help(format!("{EXAMPLES}\n\n{}", exit::table()))
         .args(serving().into_iter().map(|arg| arg.hide(true)))
         .subcommands([serve(), publish(), listen(), streams(), check()])
-        .term_width(100)
+        .max_term_width(100)
 }
 
 const EXAMPLES: &str = "\
@@ -47,10 +45,6 @@ pub(super) fn flags(levels: &[&ArgMatches]) -> Flags {
 /// The name of the configuration file, if it was given as a flag.
 pub(super) fn config_file(levels: &[&ArgMatches]) -> Option<String> {
     levels.iter().find_map(|level| level.get_one::<String>("config")).cloned()
-}
-
-fn help_flag() -> Arg {
-    Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help")
 }
 
 fn serving() -> Vec<Arg> {

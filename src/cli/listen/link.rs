@@ -16,7 +16,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
 use super::location::Location;
-use crate::limits::{CLIENT_CONNECT_MILLIS_MAX, EVENT_BYTES_CEILING, LISTEN_SILENCE_MILLIS_MAX};
+use crate::limits::{CLIENT_CONNECT_MILLIS_MAX, EVENT_BYTES_CEILING};
 
 /// A connection that is open.
 pub(super) struct Link {
@@ -52,9 +52,10 @@ pub(super) enum Ending {
 }
 
 impl Link {
-    /// Connects and shakes hands.
-    pub(super) fn open(location: &Location) -> Result<Self, End> {
-        let stream = connect(location)?;
+    /// Connects and shakes hands. After `silence` the peer is pinged, after as long again given
+    /// up.
+    pub(super) fn open(location: &Location, silence: Duration) -> Result<Self, End> {
+        let stream = connect(location, silence)?;
         let most = usize::try_from(EVENT_BYTES_CEILING).map_or(usize::MAX, |most| most + MARKS);
         let config =
             WebSocketConfig::default().max_message_size(Some(most)).max_frame_size(Some(most));
@@ -148,7 +149,7 @@ impl Link {
 }
 
 /// Connects to the first address that answers.
-fn connect(location: &Location) -> Result<TcpStream, End> {
+fn connect(location: &Location, silence: Duration) -> Result<TcpStream, End> {
     let (host, port) = location.address();
     let unreachable = |why: &dyn std::fmt::Display| {
         End::Unreachable(format!("can't reach {host}:{port}: {why}; is ess running there?"))
@@ -159,8 +160,7 @@ fn connect(location: &Location) -> Result<TcpStream, End> {
     for address in addresses {
         match TcpStream::connect_timeout(&address, most) {
             Ok(stream) => {
-                let silence = Some(Duration::from_millis(LISTEN_SILENCE_MILLIS_MAX));
-                stream.set_read_timeout(silence).map_err(|fault| lost(&fault))?;
+                stream.set_read_timeout(Some(silence)).map_err(|fault| lost(&fault))?;
                 stream.set_nodelay(true).map_err(|fault| lost(&fault))?;
                 return Ok(stream);
             }
@@ -180,3 +180,117 @@ fn timed_out(fault: &io::Error) -> bool {
 
 /// Room for the marks an event carries beyond its own bytes.
 const MARKS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    /// Long enough for an answer on a busy machine.
+    const PATIENT: Duration = Duration::from_millis(500);
+
+    fn listening() -> (TcpListener, Location) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let location = Location::parse(&format!("ws://{address}/event-stream/u"));
+        (listener, location.expect("is right"))
+    }
+
+    fn accepted(listener: &TcpListener) -> WebSocket<TcpStream> {
+        let (stream, _) = listener.accept().expect("somebody connects");
+        tungstenite::accept(stream).expect("shakes hands")
+    }
+
+    fn next(link: &mut Link) -> Result<Utf8Bytes, Ending> {
+        link.next(&mut || Ok(()))
+    }
+
+    #[test]
+    fn a_peer_that_answers_no_ping_is_given_up() {
+        let (listener, location) = listening();
+        let peer = thread::spawn(move || {
+            let socket = accepted(&listener);
+            // It reads nothing, so it answers nothing; the connection stays open.
+            let mut last = [0];
+            while socket.get_ref().peek(&mut last).is_ok_and(|read| read > 0) {
+                let _ = io::Read::read(&mut socket.get_ref(), &mut last);
+            }
+        });
+        let mut link = Link::open(&location, SHORT).expect("opens");
+        let end = next(&mut link).expect_err("nothing comes");
+        assert!(matches!(&end, Ending::End(End::Lost(why)) if why.contains("ping")), "{end:?}");
+        assert!(!link.heard());
+        drop(link);
+        peer.join().expect("the peer sees the end");
+    }
+
+    #[test]
+    fn a_peer_that_answers_pings_may_be_silent() {
+        let (listener, location) = listening();
+        let peer = thread::spawn(move || {
+            let mut socket = accepted(&listener);
+            for _ in 0..2 {
+                assert!(socket.read().expect("a ping comes").is_ping());
+                socket.flush().expect("the answer goes out");
+            }
+            socket.send(Message::text("at last")).expect("goes out");
+        });
+        let mut link = Link::open(&location, PATIENT).expect("opens");
+        assert_eq!(next(&mut link).expect("an event").as_str(), "at last");
+        assert!(link.heard());
+        peer.join().expect("two pings came");
+    }
+
+    #[test]
+    fn the_caller_is_told_before_every_wait_and_not_between_events_at_hand() {
+        let (listener, location) = listening();
+        let peer = thread::spawn(move || {
+            let mut socket = accepted(&listener);
+            for text in ["a", "b", "c"] {
+                socket.write(Message::text(text)).expect("is buffered");
+            }
+            socket.flush().expect("all in one");
+            assert!(socket.read().expect("an answer").is_close());
+        });
+        let mut link = Link::open(&location, Duration::from_secs(60)).expect("opens");
+        let first = next(&mut link).expect("an event");
+        let mut waits = 0;
+        let mut count = || {
+            waits += 1;
+            Ok(())
+        };
+        let second = link.next(&mut count).expect("an event");
+        let third = link.next(&mut count).expect("an event");
+        assert_eq!([first, second, third].map(|text| text.to_string()), ["a", "b", "c"]);
+        assert_eq!(waits, 0);
+        let broken = link.next(&mut || Err(ErrorKind::BrokenPipe.into()));
+        assert!(matches!(broken, Err(Ending::Output(_))));
+        link.leave();
+        peer.join().expect("a close frame came");
+    }
+
+    #[test]
+    fn something_else_that_answers_is_told_apart() {
+        let (listener, location) = listening();
+        let peer = thread::spawn(move || {
+            for answer in
+                ["HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnope", "SSH-2.0\r\n\r\n"]
+            {
+                let (mut stream, _) = listener.accept().expect("somebody connects");
+                let _ = io::Read::read(&mut stream, &mut [0; 4096]);
+                io::Write::write_all(&mut stream, answer.as_bytes()).expect("goes out");
+            }
+        });
+        let open = || Link::open(&location, Duration::from_secs(60)).err();
+        let refused = open();
+        assert!(matches!(refused, Some(End::Refused(404, _))), "{refused:?}");
+        let wrong = open();
+        assert!(matches!(wrong, Some(End::Wrong(_))), "{wrong:?}");
+        peer.join().expect("both answers went out");
+        let nobody = open();
+        assert!(matches!(nobody, Some(End::Unreachable(_))), "{nobody:?}");
+    }
+}

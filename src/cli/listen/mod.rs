@@ -21,6 +21,7 @@ use super::{say, setting, target};
 use crate::clock;
 use crate::config::parse_duration;
 use crate::event::Reason;
+use crate::limits::LISTEN_SILENCE_MILLIS_MAX;
 use link::{End, Link};
 use location::{Location, Start};
 use position::{Position, Seen};
@@ -85,6 +86,8 @@ fn start(matches: &ArgMatches) -> Option<Start> {
     ordinal().or_else(timestamp).or_else(datetime)
 }
 
+const SILENCE: Duration = Duration::from_millis(LISTEN_SILENCE_MILLIS_MAX);
+
 struct Listener {
     location: Location,
     position: Position,
@@ -109,7 +112,7 @@ impl Listener {
         let mut connected = false;
         loop {
             let mut heard = false;
-            let end = match Link::open(&self.location) {
+            let end = match Link::open(&self.location, SILENCE) {
                 Ok(mut link) => {
                     connected = true;
                     let end = self.listen(&mut link);
