@@ -1,9 +1,14 @@
 //! One consumer of a stream: a cursor, and what may be put between two events.
 //!
 //! The driver of a consumer calls [`Consumer::step`], does what it says, and reports with one of
-//! the `sent_…` calls how many bytes the socket took. Control frames go out at a frame boundary
-//! only; a consumer that is ending is owed the rest of the frame it is in, its close frame, and
+//! the `sent_…` calls how many bytes the socket took, before it does anything else with the
+//! consumer or its tail. Control frames go out at a frame boundary only; a consumer that is ending
+//! is owed the rest of the frame it is in, the control frames that wait, its close frame, and
 //! nothing else.
+//!
+//! A consumer *waits* while its start lies ahead of the stream (an ordinal or a timestamp to come):
+//! events are passed over until it is reached. A POISON among them ends it all the same, for it
+//! says that nothing more will come.
 
 use crate::event::{Cursor, Ordinal, Timestamp};
 use crate::hub::{Next, Place, Tail};
@@ -13,11 +18,14 @@ use crate::proto::websocket::frame::frame_len;
 #[derive(Debug)]
 pub struct Consumer {
     place: Place,
-    /// The stream's ceiling when it joined: a POISON at or beyond it was published to it.
+    /// The stream's ceiling when it joined: a POISON at or beyond it was published to it. Moves on
+    /// over events without a POISON that are passed over while it waits.
     joined: Ordinal,
-    /// Nothing older is wanted (a start in the future).
+    /// Its start is not reached yet.
+    waiting: bool,
+    /// Nothing older is wanted (a start in the future). `None` once that is reached.
     not_before: Option<Timestamp>,
-    /// Whole control frames to put in at the next boundary.
+    /// Whole control frames to put in at the next boundary, oldest first.
     control: Vec<u8>,
     /// How many bytes of `control` are on the socket.
     control_sent: usize,
@@ -69,9 +77,15 @@ impl Consumer {
     /// A consumer that stands at `cursor` in a stream whose ceiling is `joined`.
     #[must_use]
     pub const fn new(cursor: Cursor, joined: Ordinal, not_before: Option<Timestamp>) -> Self {
-        let place = Place::at(cursor);
-        let control = Vec::new();
-        Self { place, joined, not_before, control, control_sent: 0, ending: false }
+        Self {
+            place: Place::at(cursor),
+            joined,
+            waiting: not_before.is_some() || cursor.ordinal.since(joined) > 0,
+            not_before,
+            control: Vec::new(),
+            control_sent: 0,
+            ending: false,
+        }
     }
 
     /// Where it stands.
@@ -80,19 +94,30 @@ impl Consumer {
         self.place.cursor
     }
 
+    /// What the history may hold that is older is not wanted: to be passed over, not sent.
+    #[must_use]
+    pub const fn not_before(&self) -> Option<Timestamp> {
+        self.not_before
+    }
+
     /// Its close frame is queued or sent.
     #[must_use]
     pub const fn ending(&self) -> bool {
         self.ending
     }
 
-    /// Queues a whole control frame for the next boundary. One that finds the same kind of frame
-    /// still waiting is dropped: the peer gets the older one (RFC 6455 §5.5.3 allows that), and
+    /// Queues a whole control frame for the next boundary. It takes the place of one of the same
+    /// kind that still waits: only the most recent ping is owed an answer (RFC 6455 §5.5.3), and
     /// the queue stays bounded. Nothing is queued behind a close.
+    ///
+    /// # Panics
+    ///
+    /// When it isn't one whole control frame.
     pub fn control(&mut self, frame: &[u8]) {
-        let kind = frame.first();
-        let waiting = self.control.is_empty() || !self.waits(kind);
-        if !self.ending && waiting {
+        let whole = frame_len(frame) == Some(frame.len() as u64);
+        assert!(whole && frame.len() <= CONTROL_FRAME_BYTES_MAX, "one whole control frame");
+        if !self.ending {
+            self.make_room(frame.first());
             self.control.extend_from_slice(frame);
         }
     }
@@ -103,16 +128,20 @@ impl Consumer {
         self.ending = true;
     }
 
-    /// Whether a control frame of this first byte waits.
-    fn waits(&self, kind: Option<&u8>) -> bool {
-        let mut rest = self.control.as_slice();
-        while let Some(length) = frame_len(rest).and_then(|length| usize::try_from(length).ok()) {
-            if rest.first() == kind {
-                return true;
+    /// Drops what is wholly sent, and the frame of this first byte that is not begun.
+    fn make_room(&mut self, kind: Option<&u8>) {
+        let mut at = 0;
+        while let Some(rest) = self.control.get(at..)
+            && let Some(length) = frame_len(rest).and_then(|length| usize::try_from(length).ok())
+        {
+            let sent = self.control_sent.saturating_sub(at).min(length);
+            if sent == length || (sent == 0 && rest.first() == kind) {
+                self.control.drain(at..at + length);
+                self.control_sent -= sent;
+            } else {
+                at += length;
             }
-            rest = rest.get(length..).unwrap_or_default();
         }
-        false
     }
 
     /// What to do next. A place that can't be delivered is passed over here.
@@ -126,13 +155,8 @@ impl Consumer {
                 return Step::Closed;
             }
         }
-        if let Some(timestamp) = self.not_before
-            && !inside_frame
-        {
-            self.place = tail.first_at(self.place.cursor, timestamp);
-            if self.place.cursor.ordinal < tail.ceiling() {
-                self.not_before = None;
-            }
+        if self.waiting && !inside_frame && self.pass_over(tail) {
+            return Step::Poisoned;
         }
         let frame_only = self.ending || !self.control.is_empty();
         loop {
@@ -155,6 +179,28 @@ impl Consumer {
         }
     }
 
+    /// Passes over what comes before the start. True when a POISON is among it.
+    fn pass_over(&mut self, tail: &Tail) -> bool {
+        if let Some(timestamp) = self.not_before {
+            if self.place.cursor.ordinal < tail.floor() {
+                // The tail can't tell which of the events from here to its floor are older.
+                return false;
+            }
+            self.place = tail.first_at(self.place.cursor, timestamp);
+        }
+        let passed = self.place.cursor.ordinal.min(tail.ceiling());
+        if tail.poison_between(self.joined, passed) {
+            return true;
+        }
+        self.joined = self.joined.max(passed);
+        if self.place.cursor.ordinal < tail.ceiling() {
+            self.waiting = false;
+            self.not_before = None;
+        }
+        false
+    }
+
+    /// The step that sends `bytes` of the tail, or only the rest of the frame it is in.
     fn tail_step<'a>(
         &self,
         tail: &Tail,
@@ -190,14 +236,19 @@ impl Consumer {
     }
 
     /// So much of the control frames went out.
+    ///
+    /// # Panics
+    ///
+    /// When that is more than the step gave.
     pub fn sent_control(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Part(sent) => self.control_sent += sent,
-            Outcome::Whole if self.ending => self.control_sent = self.control.len(),
-            Outcome::Whole => {
-                self.control = Vec::new();
-                self.control_sent = 0;
-            }
+        self.control_sent = match outcome {
+            Outcome::Whole => self.control.len(),
+            Outcome::Part(sent) => self.control_sent + sent,
+        };
+        assert!(self.control_sent <= self.control.len(), "no more is sent than was given");
+        if self.control_sent == self.control.len() && !self.ending {
+            self.control = Vec::new();
+            self.control_sent = 0;
         }
     }
 
@@ -211,8 +262,15 @@ impl Consumer {
     }
 
     /// The history was sent up to `cursor`, or a POISON or a gap there was passed over.
+    ///
+    /// # Panics
+    ///
+    /// When that is before where it stands.
     pub fn sent_history(&mut self, cursor: Cursor) {
         assert!(cursor >= self.place.cursor, "a consumer never goes back");
         self.place = Place::at(cursor);
     }
 }
+
+/// The longest control frame: a header of two bytes and 125 of payload (RFC 6455 §5.5).
+const CONTROL_FRAME_BYTES_MAX: usize = 2 + 125;

@@ -7,6 +7,8 @@
 
 mod consumer;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use consumer::{Consumer, Outcome, Step};
 pub use tail::{Next, Place, Tail};

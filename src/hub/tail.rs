@@ -29,7 +29,20 @@ pub struct Tail {
     /// Ordinal of the first event still held; the ceiling when there is none.
     floor: Ordinal,
     ceiling: Ordinal,
-    bytes_max: u64,
+    /// The newest POISON that is no longer held.
+    poison_gone: Option<Ordinal>,
+    bounds: Bounds,
+}
+
+/// How much a tail may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes of all chunks; the newest chunk stays even when it alone is larger.
+    pub(super) bytes_max: usize,
+    /// Bytes of a chunk that holds more than one block.
+    pub(super) chunk_bytes: usize,
+    /// Entries.
+    pub(super) entries_max: usize,
 }
 
 /// A cursor, and where its bytes lie when the tail has told so before.
@@ -64,6 +77,20 @@ struct Entry {
     position: u64,
 }
 
+/// Where a place stands in the tail.
+enum Stand {
+    /// Right before, or inside of, bytes of the entry `index`: from `position` on.
+    Bytes {
+        index: usize,
+        place: Place,
+        position: u64,
+    },
+    Poison(Place),
+    Ceiling(Place),
+    Behind,
+}
+
+/// Whole frames, back to back.
 #[derive(Debug)]
 struct Chunk {
     position: u64,
@@ -73,6 +100,13 @@ struct Chunk {
 impl Chunk {
     fn end(&self) -> u64 {
         self.position + self.bytes.len() as u64
+    }
+
+    /// Length of the frame that begins at `position`.
+    fn frame_at(&self, position: u64) -> u64 {
+        let frame = frame_len(slice(self, position, self.end())).unwrap_or(u64::MAX);
+        assert!(frame <= self.end() - position, "a chunk holds whole frames");
+        frame
     }
 }
 
@@ -88,6 +122,12 @@ impl Tail {
     /// An empty tail of a stream whose next ordinal is `ceiling`; holds about `bytes_max` bytes.
     #[must_use]
     pub const fn new(ceiling: Ordinal, bytes_max: usize) -> Self {
+        let (chunk_bytes, entries_max) = (TAIL_CHUNK_BYTES, TAIL_ENTRIES_MAX);
+        Self::bounded(ceiling, Bounds { bytes_max, chunk_bytes, entries_max })
+    }
+
+    /// As [`Tail::new`]; tests reach every boundary with small bounds.
+    pub(super) const fn bounded(ceiling: Ordinal, bounds: Bounds) -> Self {
         Self {
             entries: VecDeque::new(),
             chunks: VecDeque::new(),
@@ -95,8 +135,15 @@ impl Tail {
             end: 0,
             floor: ceiling,
             ceiling,
-            bytes_max: bytes_max as u64,
+            poison_gone: None,
+            bounds,
         }
+    }
+
+    /// Ordinal of the first event held; the ceiling when there is none.
+    #[must_use]
+    pub const fn floor(&self) -> Ordinal {
+        self.floor
     }
 
     /// The next ordinal: all below it are visible.
@@ -115,11 +162,14 @@ impl Tail {
     ///
     /// # Panics
     ///
-    /// When the block is not the next one: a gap here would be a silent gap at every consumer.
+    /// When the block is not the next one (a gap here would be a silent gap at every consumer), or
+    /// its bytes are not as many whole frames as it has events: consumers are counted along them.
     pub fn push(&mut self, block: &Block) {
         assert!(block.first == self.ceiling, "blocks arrive in order");
         assert!(block.count > 0, "a block has events");
-        assert!((block.kind == Kind::Framed) != block.bytes.is_empty(), "frames, or no bytes");
+        assert!(block.kind != Kind::Poison || block.count == 1, "a POISON stands alone");
+        let frames = if block.kind == Kind::Framed { block.count } else { 0 };
+        assert!(frames_in(&block.bytes) == Some(frames), "a frame an event, or no bytes");
         let position = self.end;
         let new_chunk = self.put(&block.bytes);
         self.ceiling = block.next();
@@ -145,74 +195,101 @@ impl Tail {
 
     /// Appends to the newest chunk, or to a new one when they don't fit: then answers true.
     fn put(&mut self, bytes: &[u8]) -> bool {
-        self.end += bytes.len() as u64;
-        if let Some(chunk) = self.chunks.back_mut()
-            && chunk.bytes.len() + bytes.len() <= TAIL_CHUNK_BYTES
-        {
-            chunk.bytes.extend_from_slice(bytes);
+        if bytes.is_empty() {
             return false;
         }
-        let position = self.end - bytes.len() as u64;
+        let position = self.end;
+        self.end += bytes.len() as u64;
+        if let Some(Chunk { bytes: chunk, .. }) = self.chunks.back_mut() {
+            let needed = chunk.len() + bytes.len();
+            if needed <= self.bounds.chunk_bytes {
+                if needed > chunk.capacity() {
+                    // Doubling, but never past what a chunk may hold.
+                    let capacity = needed.max(2 * chunk.capacity()).min(self.bounds.chunk_bytes);
+                    chunk.reserve_exact(capacity - chunk.len());
+                }
+                chunk.extend_from_slice(bytes);
+                return false;
+            }
+            // Nothing is added to it any more: what it holds is what the budget counts.
+            chunk.shrink_to_fit();
+        }
         self.chunks.push_back(Chunk { position, bytes: bytes.to_vec() });
         true
     }
 
-    /// Lets the oldest chunks go while the budget is exceeded, never the newest one.
+    /// Lets the oldest chunks go while a bound is exceeded, never the newest one.
     fn trim(&mut self) {
+        let Bounds { bytes_max, entries_max, .. } = self.bounds;
         while self.chunks.len() > 1
-            && (self.bytes() > self.bytes_max || self.entries.len() > TAIL_ENTRIES_MAX)
+            && (self.bytes() > bytes_max as u64 || self.entries.len() > entries_max)
         {
             self.chunks.pop_front();
             self.start = self.chunks.front().map_or(self.end, |chunk| chunk.position);
-            while let Some(entry) = self.entries.front()
-                && entry.position < self.start
-            {
-                self.floor = entry.next;
-                self.entries.pop_front();
+            while self.entries.front().is_some_and(|entry| entry.position < self.start) {
+                self.forget_entry();
             }
         }
         // Withheld events and POISON have no bytes, so chunks alone don't bound their entries.
-        while self.entries.len() > TAIL_ENTRIES_MAX
-            && let Some(entry) = self.entries.pop_front()
-        {
-            self.floor = entry.next;
+        while self.entries.len() > entries_max {
+            self.forget_entry();
         }
     }
 
-    /// What a consumer at `place` is owed next, at most about `bytes_max` bytes of it.
+    /// Lets the oldest entry go.
+    fn forget_entry(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.floor = entry.next;
+            if entry.kind == Kind::Poison {
+                self.poison_gone = Some(entry.first);
+            }
+        }
+    }
+
+    /// What a consumer at `place` is owed next, at most `bytes_max` bytes of it.
+    ///
+    /// # Panics
+    ///
+    /// When `bytes_max` is 0: that would never come to an end.
     #[must_use]
     pub fn next(&self, place: Place, bytes_max: usize) -> Next<'_> {
-        let mut place = place;
+        assert!(bytes_max > 0, "at least one byte is asked for");
+        match self.stand(place) {
+            Stand::Bytes { index, place, position } => {
+                self.frames(index, place.cursor, position, bytes_max)
+            }
+            Stand::Poison(behind) => Next::Poison(behind),
+            Stand::Ceiling(place) => Next::Nothing(place),
+            Stand::Behind => Next::Behind,
+        }
+    }
+
+    /// Where `place` stands once it has passed over what can't be delivered.
+    fn stand(&self, mut place: Place) -> Stand {
         if place.cursor.ordinal >= self.ceiling {
-            return Next::Nothing(place);
+            return Stand::Ceiling(place);
         }
         if place.cursor.ordinal < self.floor {
-            return Next::Behind;
+            return Stand::Behind;
         }
         let mut index = self.entry_of(place.cursor.ordinal);
         while let Some(entry) = self.entries.get(index) {
             match entry.kind {
-                Kind::Withheld => {
-                    place = Place::at(Cursor::before(entry.next));
-                    index += 1;
+                Kind::Withheld => place = Place::at(Cursor::before(entry.next)),
+                Kind::Poison => return Stand::Poison(Place::at(Cursor::before(entry.next))),
+                Kind::Framed => {
+                    let position = place.hint.unwrap_or_else(|| self.walk(*entry, place.cursor));
+                    return Stand::Bytes { index, place, position };
                 }
-                Kind::Poison => return Next::Poison(Place::at(Cursor::before(entry.next))),
-                Kind::Framed => return self.frames(index, *entry, place, bytes_max),
             }
+            index += 1;
         }
-        Next::Nothing(place)
+        Stand::Ceiling(place)
     }
 
-    /// The bytes from `place`, which stands in the framed entry `index`, to the end of its chunk,
+    /// The bytes from `from`, at `position` in the framed entry `index`, to the end of its chunk,
     /// the next POISON or `bytes_max`, whichever comes first.
-    fn frames(&self, index: usize, entry: Entry, place: Place, bytes_max: usize) -> Next<'_> {
-        let position = match place.hint {
-            Some(position) => position,
-            None => match self.walk(entry, place.cursor) {
-                Some(position) => position,
-                None => return Next::Behind,
-            },
-        };
+    fn frames(&self, index: usize, from: Cursor, position: u64, bytes_max: usize) -> Next<'_> {
         let chunk = self.chunk_of(position);
         let mut last = index;
         while let Some(following) = self.entries.get(last + 1)
@@ -230,7 +307,7 @@ impl Tail {
             return Next::Bytes(bytes, Place { cursor: Cursor::before(end), hint: Some(stop) });
         }
         let cut = position + bytes_max as u64;
-        Next::Bytes(slice(chunk, position, cut), self.place_of(cut))
+        Next::Bytes(slice(chunk, position, cut), self.place_of(cut, from, position))
     }
 
     /// Where entry `index` ends in `chunk`, and the ordinal after it.
@@ -241,48 +318,46 @@ impl Tail {
     }
 
     /// Where a consumer stands when only `sent` of the bytes that [`Tail::next`] gave for `from`
-    /// went out.
+    /// went out, before the next push.
     ///
     /// # Panics
     ///
-    /// When `from` is not in the tail, or all of the bytes went out: their end is known.
+    /// When `from` is not in the tail, or `sent` leads out of it: the end of all of the bytes is
+    /// told by [`Tail::next`].
     #[must_use]
     pub fn after(&self, from: Place, sent: usize) -> Place {
-        let position = from.hint.or_else(|| {
-            let entry = self.entries.get(self.entry_of(from.cursor.ordinal))?;
-            self.walk(*entry, from.cursor)
-        });
-        let position = position.unwrap_or(u64::MAX);
-        assert!((self.start..self.end).contains(&position), "sent from inside the tail");
-        self.place_of(position + sent as u64)
+        let stand = self.stand(from);
+        let Stand::Bytes { place, position, .. } = stand else {
+            panic!("sent from inside the tail");
+        };
+        self.place_of(position + sent as u64, place.cursor, position)
     }
 
     /// How many bytes of the frame at `place` are not sent yet. `None` when it isn't in the tail.
     #[must_use]
     pub fn rest_of_frame(&self, place: Place) -> Option<usize> {
-        let entry = self.entries.get(self.entry_of(place.cursor.ordinal))?;
-        let position = self.walk(*entry, place.cursor)? - place.cursor.sent;
-        let chunk = self.chunk_of(position);
-        let frame = frame_len(slice(chunk, position, chunk.end()))?;
-        usize::try_from(frame - place.cursor.sent).ok()
+        let Stand::Bytes { place, position, .. } = self.stand(place) else { return None };
+        let sent = place.cursor.sent;
+        let frame = self.chunk_of(position).frame_at(position - sent);
+        usize::try_from(frame - sent).ok()
     }
 
-    /// The place of the byte at `position`.
-    fn place_of(&self, position: u64) -> Place {
-        let index = self.entries.partition_point(|entry| entry.position <= position);
+    /// The place of the byte at `target`, not before `from`, which lies at `position`.
+    fn place_of(&self, target: u64, from: Cursor, position: u64) -> Place {
+        assert!(position <= target && target < self.end, "inside the tail, and forward");
         // Entries without bytes share the position of the one after them: the last has the bytes.
-        let Some(entry) = index.checked_sub(1).and_then(|index| self.entries.get(index)) else {
-            return Place::at(Cursor::before(self.floor));
+        let index = self.entries.partition_point(|entry| entry.position <= target);
+        let entry = index.checked_sub(1).and_then(|index| self.entries.get(index));
+        let (mut at, mut ordinal) = match entry {
+            Some(entry) if entry.position > position => (entry.position, entry.first),
+            _ => (position - from.sent, from.ordinal),
         };
-        assert!(position < self.end, "the end of a slice is known without a walk");
-        let chunk = self.chunk_of(entry.position);
-        let (mut at, mut ordinal) = (entry.position, entry.first);
+        let chunk = self.chunk_of(target);
         loop {
-            let frame = frame_len(slice(chunk, at, chunk.end())).unwrap_or(u64::MAX);
-            assert!(frame <= chunk.end() - at, "a chunk holds whole frames");
-            if at + frame > position {
-                let cursor = Cursor { ordinal, sent: position - at };
-                return Place { cursor, hint: Some(position) };
+            let frame = chunk.frame_at(at);
+            if at + frame > target {
+                let cursor = Cursor { ordinal, sent: target - at };
+                return Place { cursor, hint: Some(target) };
             }
             at += frame;
             ordinal = ordinal.next();
@@ -290,22 +365,49 @@ impl Tail {
     }
 
     /// The position of `cursor`, which stands in `entry`, by walking over its frames.
-    fn walk(&self, entry: Entry, cursor: Cursor) -> Option<u64> {
+    fn walk(&self, entry: Entry, cursor: Cursor) -> u64 {
         let chunk = self.chunk_of(entry.position);
         let mut at = entry.position;
         for _ in 0..cursor.ordinal.since(entry.first) {
-            at += frame_len(slice(chunk, at, chunk.end()))?;
+            at += chunk.frame_at(at);
         }
-        Some(at + cursor.sent)
+        at + cursor.sent
     }
 
-    /// The first place at or behind `cursor` whose event is not older than `timestamp`, or the
-    /// ceiling.
+    /// The first place at or behind `cursor` whose event may be not older than `timestamp`, or the
+    /// ceiling. Exact from the floor on; a cursor below it stays, as its events aren't known here.
     #[must_use]
     pub fn first_at(&self, cursor: Cursor, timestamp: Timestamp) -> Place {
+        if cursor.ordinal < self.floor {
+            return Place::at(cursor);
+        }
         let index = self.entries.partition_point(|entry| entry.timestamp < timestamp);
         let first = self.entries.get(index).map_or(self.ceiling, |entry| entry.first);
         if first > cursor.ordinal { Place::at(Cursor::before(first)) } else { Place::at(cursor) }
+    }
+
+    /// Whether a POISON was pushed at `from` or behind it, before `to`. Of those no longer held
+    /// only the newest counts.
+    #[must_use]
+    pub fn poison_between(&self, from: Ordinal, to: Ordinal) -> bool {
+        let range = from..to;
+        let held = self.entries.range(self.entry_of(from)..);
+        self.poison_gone.is_some_and(|poison| range.contains(&poison))
+            || held
+                .take_while(|entry| entry.first < to)
+                .any(|entry| entry.kind == Kind::Poison && range.contains(&entry.first))
+    }
+
+    /// Memory that the chunks take, in bytes.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum()
+    }
+
+    /// How many entries there are.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.entries.len()
     }
 
     fn entry_of(&self, ordinal: Ordinal) -> usize {
@@ -324,4 +426,14 @@ fn slice(chunk: &Chunk, from: u64, to: u64) -> &[u8] {
     assert!(chunk.position <= from && from <= to && to <= chunk.end(), "inside the chunk");
     #[expect(clippy::cast_possible_truncation, reason = "a chunk's length is a usize")]
     &chunk.bytes[(from - chunk.position) as usize..(to - chunk.position) as usize]
+}
+
+/// How many frames `bytes` are; `None` when they aren't whole frames.
+fn frames_in(mut bytes: &[u8]) -> Option<u32> {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        bytes = bytes.get(usize::try_from(frame_len(bytes)?).ok()?..)?;
+        count += 1;
+    }
+    Some(count)
 }
