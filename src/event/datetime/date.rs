@@ -167,3 +167,24 @@ const fn nearest_year(short: u32, this_year: u32) -> u32 {
         year
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_digits_are_the_nearest_year() {
+        for (short, this_year, expect) in [
+            (74, 2025, 2074),
+            (75, 2025, 1975),
+            (0, 2025, 2000),
+            (29, 2080, 2129),
+            (30, 2080, 2030),
+            (99, 2080, 2099),
+            (50, 2000, 1950),
+            (49, 2000, 2049),
+        ] {
+            assert_eq!(nearest_year(short, this_year), expect, "{short} in {this_year}");
+        }
+    }
+}

@@ -15,8 +15,8 @@
 //! - Milliseconds; finer digits are cut. Before 1970 is [`Timestamp::EPOCH`].
 //!
 //! The behaviour is dateutil's to the letter, oddities included, checked against a table that the
-//! real one made (`tests/data/datetimes.tsv`). Only ASCII digits are digits here; where dateutil
-//! breaks down instead of refusing, this refuses. Nothing here knows words like "yesterday".
+//! real one made (`tests/data/datetimes.tsv`). Only ASCII digits are digits here. Nothing here
+//! knows words like "yesterday", and no name of a zone that is not in that RFC.
 
 mod date;
 mod fields;

@@ -54,6 +54,8 @@ fn ends_in_time(tokens: &[&str]) -> bool {
 
 fn ends_in_time_itself(tokens: &[&str]) -> bool {
     match *tokens {
+        // There is an offset already.
+        [.., "+" | "-", _, ":", _] => false,
         [.., ":" | "T" | "t", number] => Number::of(number).is_some(),
         [.., word] if half(word).is_some() || unit(word).is_some() => true,
         // `20250430192037`, `202504301920`
