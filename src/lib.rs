@@ -23,5 +23,6 @@ pub mod doors;
 pub mod observe;
 
 pub mod net;
+pub mod shard;
 
 pub mod cli;

@@ -245,3 +245,15 @@ pub const PUBLISH_EVENTS_MAX: usize = 100_000;
 
 /// Most undeliverable events that the answer to a publish names.
 pub const UNDELIVERABLE_TOLD_MAX: usize = 100;
+
+/// How long a refused WebSocket may take to answer its close frame.
+pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a client that broke the protocol may take to hang up after our close frame.
+pub const FAULT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest life of a connection to the echo of the conformance suites.
+pub const ECHO_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Longest message the echo sends back; the suites go up to 16 MiB.
+pub const WEBSOCKET_ECHO_BYTES_MAX: usize = 64 << 20;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::limits::STREAM_NAME_BYTES_MAX;
 
 /// A stream's name, 1–255 bytes of any text. Cheap to clone, also to another thread.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct StreamName(Arc<str>);
 
 /// Why a text names no stream.
@@ -36,6 +36,13 @@ impl StreamName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Quoted and escaped, as a log line wants it.
+impl fmt::Debug for StreamName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), out)
     }
 }
 

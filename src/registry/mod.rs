@@ -181,8 +181,7 @@ impl Registry {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, RegistryError> {
         let run = || {
-            let change =
-                self.database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let change = self.database.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&change)?;
             change.commit()?;
             Ok(result)

@@ -106,7 +106,8 @@ fn a_routing_key_is_data_and_never_sql() {
 #[test]
 fn a_file_that_is_no_database_is_named() {
     let place = Place::new();
-    std::fs::write(place.path(), "hello, I am a text file and not small at all".repeat(40)).unwrap();
+    std::fs::write(place.path(), "hello, I am a text file and not small at all".repeat(40))
+        .unwrap();
     let fault = Registry::open(&place.path()).unwrap_err().to_string();
     assert!(fault.contains("event-streams.db") && fault.contains("SQLite"), "{fault}");
 }

@@ -132,6 +132,12 @@ impl Inbound {
         }
     }
 
+    /// Between two messages and two frames: a fresh one would go on just as well.
+    #[must_use]
+    pub const fn at_rest(&self) -> bool {
+        matches!(self.state, State::Header { len: 0, .. }) && !self.message.open
+    }
+
     /// Whether a close or a fault has been told: the rest is dropped.
     #[must_use]
     pub const fn ended(&self) -> bool {

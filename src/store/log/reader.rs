@@ -283,6 +283,11 @@ impl<D: Disk> LogReader<D> {
 }
 
 impl<D: Disk> Reader for LogReader<D> {
+    fn cursor(&self) -> Cursor {
+        let held = self.ready.as_ref().and_then(|piece| piece.runs.first());
+        held.map_or(self.cursor, |run| run.from)
+    }
+
     async fn read(&mut self, bytes_max: usize) -> Result<Reading, ReadError> {
         assert!(bytes_max > 0, "a read has room for a byte");
         loop {

@@ -1,0 +1,122 @@
+//! What the tasks of one shard share. Nothing of it leaves the thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::event::StreamName;
+use crate::net::Turnstile;
+use crate::store::{AppendError, Receipt, Store, StoreError};
+
+use super::directory::Directory;
+use super::home::Home;
+use super::mailbox::{Mailboxes, Message};
+use super::permits::Permits;
+
+/// One shard.
+pub(super) struct Shard<S: Store> {
+    /// Which of the shards this is.
+    pub(super) index: usize,
+    pub(super) config: Arc<Config>,
+    pub(super) store: S,
+    /// The event streams the service knows; every shard has its own copy.
+    pub(super) directory: RefCell<Directory>,
+    /// The streams whose home is here.
+    pub(super) homes: RefCell<HashMap<StreamName, Rc<Home<S>>>>,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) turnstile: Turnstile,
+    pub(super) history_permits: Permits,
+    pub(super) body_budget: Rc<super::budget::Budget>,
+    pub(super) read_buffer: RefCell<Vec<u8>>,
+    /// Requests being answered.
+    pub(super) requests: Cell<usize>,
+    /// The service stops: no new work.
+    pub(super) stopping: Cell<bool>,
+    pub(super) coarse_now: Cell<Instant>,
+}
+
+impl<S: Store> Shard<S> {
+    /// The time to the sweeper's precision, without asking the clock.
+    pub(super) fn now(&self) -> Instant {
+        self.coarse_now.get()
+    }
+
+    /// The shard where the stream `name` lives.
+    pub(super) fn home_of(&self, name: &StreamName) -> usize {
+        home_of(name, self.config.shards)
+    }
+
+    /// The stream `name`, when its home is here and it is open.
+    pub(super) fn home(&self, name: &StreamName) -> Option<Rc<Home<S>>> {
+        self.homes.borrow().get(name).cloned()
+    }
+
+    /// Opens the stream `name` here. Fine when it is open.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't.
+    pub(super) async fn open(self: &Rc<Self>, name: &StreamName) -> Result<(), StoreError> {
+        assert!(self.home_of(name) == self.index, "a stream is opened at home");
+        if self.home(name).is_none() {
+            let home = Home::open(self, name.clone()).await?;
+            self.homes.borrow_mut().insert(name.clone(), home);
+        }
+        Ok(())
+    }
+
+    /// Closes the stream `name` and removes its events. Fine when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't.
+    pub(super) async fn remove(self: &Rc<Self>, name: &StreamName) -> Result<(), StoreError> {
+        let home = self.homes.borrow_mut().remove(name);
+        if let Some(home) = home {
+            home.end_all(&super::reasons::DELETED, |_| true);
+            home.close().await?;
+        }
+        self.store.remove(name).await
+    }
+
+    /// Appends to the stream `name`, wherever its home is.
+    pub(super) async fn append(
+        self: &Rc<Self>,
+        name: &StreamName,
+        bodies: Vec<bytes::Bytes>,
+    ) -> Result<Receipt, AppendError> {
+        let index = self.home_of(name);
+        if index == self.index {
+            return self.append_here(name, bodies).await;
+        }
+        let (reply, answer) = async_channel::bounded(1);
+        self.mailboxes.send(index, Message::Append { name: name.clone(), bodies, reply }).await;
+        answer.recv().await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// Appends to a stream whose home is here.
+    pub(super) async fn append_here(
+        self: &Rc<Self>,
+        name: &StreamName,
+        bodies: Vec<bytes::Bytes>,
+    ) -> Result<Receipt, AppendError> {
+        match self.home(name) {
+            Some(home) => home.append(bodies).await,
+            None => Err(AppendError::Closed),
+        }
+    }
+
+    /// All streams at home here.
+    pub(super) fn all_homes(&self) -> Vec<Rc<Home<S>>> {
+        self.homes.borrow().values().cloned().collect()
+    }
+}
+
+/// Where the stream `name` lives among `shards`. Not kept anywhere: another number of shards may
+/// put it elsewhere at the next start.
+pub(super) fn home_of(name: &StreamName, shards: usize) -> usize {
+    crc32c::crc32c(name.as_str().as_bytes()) as usize % shards
+}

@@ -1,0 +1,56 @@
+//! The event streams the service knows, as each shard sees them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::event::StreamName;
+use crate::registry::EventStream;
+
+/// One shard's copy of the registry.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    by_id: BTreeMap<i64, Arc<EventStream>>,
+    by_uuid: HashMap<String, Arc<EventStream>>,
+}
+
+impl Directory {
+    /// Takes in what the registry holds.
+    pub(super) fn new(event_streams: impl IntoIterator<Item = Arc<EventStream>>) -> Self {
+        let mut directory = Self::default();
+        for event_stream in event_streams {
+            directory.insert(event_stream);
+        }
+        directory
+    }
+
+    pub(super) fn insert(&mut self, event_stream: Arc<EventStream>) {
+        self.by_uuid.insert(event_stream.uuid.clone(), Arc::clone(&event_stream));
+        self.by_id.insert(event_stream.id, event_stream);
+    }
+
+    pub(super) fn remove(&mut self, event_stream: &EventStream) {
+        self.by_uuid.remove(&event_stream.uuid);
+        self.by_id.remove(&event_stream.id);
+    }
+
+    pub(super) fn by_uuid(&self, uuid: &str) -> Option<Arc<EventStream>> {
+        self.by_uuid.get(uuid).cloned()
+    }
+
+    pub(super) fn by_id(&self, id: i64) -> Option<Arc<EventStream>> {
+        self.by_id.get(&id).cloned()
+    }
+
+    /// All, oldest first.
+    pub(super) fn all(&self) -> Vec<Arc<EventStream>> {
+        self.by_id.values().cloned().collect()
+    }
+
+    /// The names of the streams behind them, each once.
+    pub(super) fn names(&self) -> Vec<StreamName> {
+        let mut names: Vec<_> = self.by_id.values().map(|one| one.routing_key.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}

@@ -1,0 +1,275 @@
+//! A stream on its home shard: its store, its tail, its consumers.
+//!
+//! A block that becomes visible goes into the tail and wakes the fan-out, which drives every
+//! consumer that keeps up. Consumers that don't are their pumps' business.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use log::info;
+use slab::Slab;
+
+use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
+use crate::hub::{Consumer, Tail};
+use crate::limits::FAN_OUT_TURN;
+use crate::net::Socket;
+use crate::store::{
+    AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
+    StreamStore,
+};
+
+use super::context::Shard;
+use super::session::Session;
+
+/// A stream at home.
+pub(super) struct Home<S: Store> {
+    pub(super) name: StreamName,
+    pub(super) shard: Rc<Shard<S>>,
+    pub(super) hub: RefCell<Hub<S>>,
+    store: OnceCell<Rc<S::Stream>>,
+    /// A fan-out is at work.
+    fanning: Cell<bool>,
+    this: Weak<Self>,
+}
+
+/// What delivery works on.
+pub(super) struct Hub<S: Store> {
+    pub(super) tail: Tail,
+    pub(super) sessions: Slab<Rc<Session<S>>>,
+}
+
+/// Where a consumer was put.
+struct Placement {
+    cursor: Cursor,
+    not_before: Option<Timestamp>,
+}
+
+impl<S: Store> Home<S> {
+    /// Opens the stream `name`, making it where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't.
+    pub(super) async fn open(
+        shard: &Rc<Shard<S>>,
+        name: StreamName,
+    ) -> Result<Rc<Self>, StoreError> {
+        let hub = Hub {
+            tail: Tail::new(Ordinal::default(), shard.config.tail_bytes),
+            sessions: Slab::new(),
+        };
+        let home = Rc::new_cyclic(|this| Self {
+            name: name.clone(),
+            shard: Rc::clone(shard),
+            hub: RefCell::new(hub),
+            store: OnceCell::new(),
+            fanning: Cell::new(false),
+            this: this.clone(),
+        });
+        let observer: Rc<dyn Observer> = Rc::new(Feed(Rc::downgrade(&home)));
+        let store = shard.store.open(&name, observer).await?;
+        home.hub.borrow_mut().tail = Tail::new(store.bounds().ceiling, shard.config.tail_bytes);
+        let newly = home.store.set(store).is_ok();
+        assert!(newly, "a home opens its store once");
+        Ok(home)
+    }
+
+    /// The stream's store; `None` only while it is being opened.
+    pub(super) fn store(&self) -> Option<&Rc<S::Stream>> {
+        self.store.get()
+    }
+
+    /// The next ordinal.
+    pub(super) fn ceiling(&self) -> Ordinal {
+        self.hub.borrow().tail.ceiling()
+    }
+
+    /// Appends events; answers when they are stored.
+    pub(super) async fn append(&self, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {
+        match self.store() {
+            Some(store) => store.append(bodies).await,
+            None => Err(AppendError::Closed),
+        }
+    }
+
+    /// Syncs what is unsynced and takes no more appends.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't sync.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        match self.store() {
+            Some(store) => store.close().await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the stream holds, and how many consumers came through the event stream `uuid`.
+    pub(super) fn describe(&self, uuid: &str) -> Option<(Bounds, usize)> {
+        let hub = self.hub.borrow();
+        let consumers = hub.sessions.iter().filter(|(_, session)| &*session.uuid == uuid).count();
+        Some((self.store()?.bounds(), consumers))
+    }
+
+    /// Takes a consumer in: from here on it misses nothing. `greeting` (the 101) is sent first.
+    ///
+    /// # Errors
+    ///
+    /// When the start can't be found in the store; the socket comes back.
+    pub(super) async fn join(
+        self: &Rc<Self>,
+        socket: Socket,
+        uuid: Arc<str>,
+        start: Start,
+        greeting: &[u8],
+    ) -> Result<(), (Socket, ReadError)> {
+        let placement = match self.place(start).await {
+            Ok(placement) => placement,
+            Err(fault) => return Err((socket, fault)),
+        };
+        // It may have been deleted while a timestamp was looked up.
+        if self.shard.directory.borrow().by_uuid(&uuid).is_none() {
+            return Err((socket, ReadError::Closed));
+        }
+        if self.shard.config.exclusive {
+            self.end_all(&super::reasons::DISPLACED, |_| true);
+        }
+        let session = Rc::new(self.session(socket, uuid, &placement));
+        let key = self.hub.borrow_mut().sessions.insert(Rc::clone(&session));
+        // The pump flag keeps events back until the greeting is out.
+        session.pumping.set(true);
+        let greeted = session.socket.write_all(greeting).await;
+        session.pumping.set(false);
+        if greeted.is_err() {
+            session.broken();
+        }
+        monoio::spawn(super::inbox::run(Rc::clone(&session), key));
+        session.advance();
+        Ok(())
+    }
+
+    /// Finds where a consumer begins. The last step is synchronous with its caller's next one, so
+    /// nothing becomes visible in between.
+    async fn place(&self, start: Start) -> Result<Placement, ReadError> {
+        let store = self.store().ok_or(ReadError::Closed)?;
+        let (ordinal, not_before) = match start {
+            Start::Next => (self.ceiling(), None),
+            Start::First => (store.bounds().floor, None),
+            Start::After(ordinal) => (ordinal.next().max(store.bounds().floor), None),
+            Start::At(timestamp) => match store.locate(timestamp).await? {
+                Located::At(ordinal) => (ordinal, None),
+                Located::Beyond(ceiling) => (ceiling, Some(timestamp)),
+            },
+        };
+        Ok(Placement { cursor: Cursor::before(ordinal), not_before })
+    }
+
+    fn session(&self, socket: Socket, uuid: Arc<str>, placement: &Placement) -> Session<S> {
+        let now = self.shard.now();
+        #[expect(clippy::expect_used, reason = "sessions are made by the home itself")]
+        let home = self.this.upgrade().expect("a home that is used is alive");
+        Session {
+            socket,
+            uuid,
+            consumer: RefCell::new(Consumer::new(
+                placement.cursor,
+                self.ceiling(),
+                placement.not_before,
+            )),
+            pumping: Cell::new(false),
+            progress: Cell::new(now),
+            ping_due: Cell::new(now + self.shard.config.ping_interval),
+            pings_unanswered: Cell::new(0),
+            deadline: Cell::new(None),
+            close_received: Cell::new(false),
+            faulty: Cell::new(false),
+            ended: RefCell::new(None),
+            stats: Cell::new((placement.cursor, now)),
+            home,
+        }
+    }
+
+    /// Takes a session out whose connection is over.
+    pub(super) fn leave(&self, session: &Rc<Session<S>>, key: usize) {
+        let gone = self.hub.borrow_mut().sessions.try_remove(key);
+        assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
+        let ended = session.ended.borrow();
+        let gone = super::reasons::GONE;
+        let reason = ended.as_ref().unwrap_or(&gone);
+        info!(
+            target: "access",
+            "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",
+            session.socket.peer(),
+            session.uuid,
+            reason.code,
+            reason.text,
+            session.consumer.borrow().cursor().ordinal,
+        );
+    }
+
+    /// Ends the consumers that `which` picks by their event stream.
+    pub(super) fn end_all(&self, reason: &Reason, which: impl Fn(&str) -> bool) {
+        for session in self.sessions() {
+            if which(&session.uuid) {
+                session.end(reason);
+            }
+        }
+    }
+
+    /// The sessions now: a copy, so that ending one may change the table.
+    pub(super) fn sessions(&self) -> Vec<Rc<Session<S>>> {
+        self.hub.borrow().sessions.iter().map(|(_, session)| Rc::clone(session)).collect()
+    }
+
+    /// The first session at or behind table position `key`, and its position.
+    fn session_from(&self, key: usize) -> Option<(usize, Rc<Session<S>>)> {
+        let hub = self.hub.borrow();
+        let end = hub.sessions.capacity();
+        (key..end).find_map(|key| Some((key, Rc::clone(hub.sessions.get(key)?))))
+    }
+
+    fn wake(&self) {
+        if self.fanning.get() || self.hub.borrow().sessions.is_empty() {
+            return;
+        }
+        if let Some(home) = self.this.upgrade() {
+            self.fanning.set(true);
+            monoio::spawn(fan_out(home));
+        }
+    }
+}
+
+/// Drives every consumer to the ceiling, again and again while the ceiling moves.
+async fn fan_out<S: Store>(home: Rc<Home<S>>) {
+    loop {
+        let ceiling = home.ceiling();
+        let (mut key, mut served) = (0, 0);
+        while let Some((found, session)) = home.session_from(key) {
+            key = found + 1;
+            session.advance();
+            served += 1;
+            if served % FAN_OUT_TURN == 0 {
+                home.shard.turnstile.next().await;
+            }
+        }
+        if home.ceiling() == ceiling {
+            home.fanning.set(false);
+            return;
+        }
+        home.shard.turnstile.next().await;
+    }
+}
+
+/// The store's way to the tail.
+struct Feed<S: Store>(Weak<Home<S>>);
+
+impl<S: Store> Observer for Feed<S> {
+    fn visible(&self, block: &Block) {
+        if let Some(home) = self.0.upgrade() {
+            home.hub.borrow_mut().tail.push(block);
+            home.wake();
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! One HTTP/1.1 connection: the machines of [`crate::proto::http`] on a socket, with time limits.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use monoio::time::timeout;
+
+use crate::limits::{
+    HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_IDLE_TIMEOUT, HTTP_LINGER_BYTES_MAX,
+    HTTP_LINGER_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT,
+};
+use crate::net::Socket;
+use crate::proto::http::{Body, CONTINUE, Fault, Head, Reply, Response, parse};
+
+use super::budget::{Budget, Share};
+
+/// A connection between two requests.
+pub(super) struct Connection {
+    pub(super) socket: Socket,
+    /// Bytes that arrived and are not used yet.
+    arrived: Vec<u8>,
+}
+
+/// Why no request can be had from a connection.
+pub(super) enum Stop {
+    /// It is closed, broken or silent: nobody waits for an answer.
+    Gone,
+    /// The peer's fault: answer this, then close.
+    Answer(Response),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Answer(fault.response())
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+impl Connection {
+    /// A fresh connection.
+    pub(super) const fn new(socket: Socket) -> Self {
+        Self { socket, arrived: Vec::new() }
+    }
+
+    /// The next request's head. `first`: the connection is new, so it should come soon.
+    pub(super) async fn head(&mut self, first: bool) -> Result<Head, Stop> {
+        if self.arrived.is_empty() && !first {
+            match timeout(HTTP_IDLE_TIMEOUT, self.more()).await {
+                Ok(Ok(true)) => {}
+                _ => return Err(Stop::Gone),
+            }
+        }
+        match timeout(HTTP_HEAD_TIMEOUT, self.whole_head()).await {
+            Ok(result) => result,
+            Err(_) if self.arrived.is_empty() => Err(Stop::Gone),
+            Err(_) => Err(Stop::Answer(Response::detail(408, "The request head took too long"))),
+        }
+    }
+
+    async fn whole_head(&mut self) -> Result<Head, Stop> {
+        loop {
+            if let Some((head, used)) = parse(&self.arrived)? {
+                self.arrived.drain(..used);
+                return Ok(head);
+            }
+            if !self.more().await? {
+                return Err(Stop::Gone);
+            }
+        }
+    }
+
+    /// The body of the request `head`, at most `bytes_max` long, inside `budget`.
+    pub(super) async fn body(
+        &mut self,
+        head: &Head,
+        bytes_max: usize,
+        budget: &Rc<Budget>,
+    ) -> Result<(Bytes, Share), Stop> {
+        let mut body = Body::new(head.framing(), bytes_max)?;
+        let mut share = Share::of(budget);
+        if head.expects_continue() && self.arrived.is_empty() {
+            self.write(CONTINUE).await?;
+        }
+        loop {
+            let progress = body.feed(&self.arrived)?;
+            self.arrived.drain(..progress.used);
+            if progress.done {
+                return Ok((body.take().into(), share));
+            }
+            if !share.grow_to(body.arrived() + HTTP_READ_BYTES) {
+                let busy = "Too many large requests at once; try again";
+                return Err(Stop::Answer(
+                    Response::detail(503, busy).with_header("retry-after", "1"),
+                ));
+            }
+            match timeout(HTTP_BODY_TIMEOUT, self.more()).await {
+                Ok(Ok(true)) => {}
+                Ok(_) => return Err(Stop::Gone),
+                Err(_) => {
+                    let late = "The request body stopped arriving";
+                    return Err(Stop::Answer(Response::detail(408, late)));
+                }
+            }
+        }
+    }
+
+    /// Writes a response.
+    pub(super) async fn answer(&self, response: &Response, reply: Reply) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        response.encode(reply, &mut bytes);
+        self.write(&bytes).await
+    }
+
+    async fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let limit = HTTP_WRITE_TIMEOUT + Duration::from_micros(bytes.len() as u64);
+        let written = timeout(limit, self.socket.write_all(bytes)).await;
+        written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Closes so that the peer can read our answer even when it is still sending.
+    pub(super) async fn linger(self) {
+        self.socket.shutdown_write();
+        let drained = async {
+            let mut sink = vec![0; HTTP_READ_BYTES];
+            let mut left = HTTP_LINGER_BYTES_MAX;
+            while let Ok(count) = self.socket.read(&mut sink).await {
+                left = left.saturating_sub(count);
+                if count == 0 || left == 0 {
+                    break;
+                }
+            }
+        };
+        // A peer that goes on for longer has had its time.
+        let _ = timeout(HTTP_LINGER_TIMEOUT, drained).await;
+    }
+
+    /// What arrived behind the last head: the connection speaks another protocol from here on.
+    pub(super) fn into_parts(self) -> (Socket, Vec<u8>) {
+        (self.socket, self.arrived)
+    }
+
+    /// Waits for more bytes; false at the end.
+    async fn more(&mut self) -> io::Result<bool> {
+        let start = self.arrived.len();
+        loop {
+            self.arrived.resize(start + HTTP_READ_BYTES, 0);
+            let room = self.arrived.get_mut(start..).unwrap_or_default();
+            let count = self.socket.try_read(room);
+            self.arrived.truncate(start + count.as_ref().map_or(0, |count| count.unwrap_or(0)));
+            match count? {
+                Some(count) => return Ok(count > 0),
+                // The buffer holds nothing while the connection is quiet.
+                None if start == 0 => self.arrived = Vec::new(),
+                None => {}
+            }
+            self.socket.readable().await?;
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The internal port: the Account Server's REST API, on shard 0.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use log::{error, info};
+
+use crate::doors::management::answer::{self, Ingress};
+use crate::doors::management::{Call, call, route};
+use crate::net::Socket;
+use crate::proto::http::{Framing, Head, Reply, Response};
+use crate::registry::EventStream;
+use crate::store::{AppendError, Bounds, Store};
+
+use super::context::Shard;
+use super::http::{Connection, Stop};
+use super::mailbox::Message;
+use super::public::target;
+use super::registrar::{ChangeError, Registrar};
+
+/// Serves one connection until it is closed.
+pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, registrar: Rc<Registrar>, socket: Socket) {
+    let mut connection = Connection::new(socket);
+    let mut first = true;
+    loop {
+        let head = match connection.head(first).await {
+            Ok(head) => head,
+            Err(Stop::Gone) => return,
+            Err(Stop::Answer(response)) => {
+                info!(target: "access", "{} - {}", connection.socket.peer(), response.status());
+                let _ = connection.answer(&response, Reply::CLOSE).await;
+                return connection.linger().await;
+            }
+        };
+        first = false;
+        let in_flight = InFlight::new(&shard);
+        let (response, intact) = match respond(&shard, &registrar, &mut connection, &head).await {
+            Ok(response) => (response, true),
+            Err(Stop::Answer(response)) => (response, false),
+            Err(Stop::Gone) => return,
+        };
+        info!(
+            target: "access",
+            "{} {} {} {}",
+            connection.socket.peer(), head.method_name(), target(&head), response.status(),
+        );
+        let mut reply = Reply::to(&head);
+        if !intact || shard.stopping.get() {
+            reply = reply.closing();
+        }
+        if connection.answer(&response, reply).await.is_err() {
+            return;
+        }
+        drop(in_flight);
+        if !reply.keep_alive {
+            return connection.linger().await;
+        }
+    }
+}
+
+/// A request being answered: stopping waits for it.
+struct InFlight<S: Store>(Rc<Shard<S>>);
+
+impl<S: Store> InFlight<S> {
+    fn new(shard: &Rc<Shard<S>>) -> Self {
+        shard.requests.set(shard.requests.get() + 1);
+        Self(Rc::clone(shard))
+    }
+}
+
+impl<S: Store> Drop for InFlight<S> {
+    fn drop(&mut self) {
+        self.0.requests.set(self.0.requests.get() - 1);
+    }
+}
+
+/// The response to one request. An error leaves the connection unusable.
+async fn respond<S: Store>(
+    shard: &Rc<Shard<S>>,
+    registrar: &Registrar,
+    connection: &mut Connection,
+    head: &Head,
+) -> Result<Response, Stop> {
+    let event_bytes_max = shard.config.event_bytes_max;
+    let ruled = route(head).and_then(|route| Ok((route, route.body_rule(head, event_bytes_max)?)));
+    let (route, rule) = match ruled {
+        Ok(ruled) => ruled,
+        // The body is not read, so the next request can't be found.
+        Err(response) if head.framing() != Framing::None => return Err(Stop::Answer(response)),
+        Err(response) => return Ok(response),
+    };
+    let (body, _share) = connection.body(head, rule.bytes_max(), &shard.body_budget).await?;
+    Ok(match call(route, head, body, event_bytes_max) {
+        Ok(call) => perform(shard, registrar, call).await,
+        Err(response) => response,
+    })
+}
+
+async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Call) -> Response {
+    let config = &shard.config;
+    let ingress = Ingress { location: &config.ingress_location, secure: config.ingress_secure };
+    match call {
+        Call::Version => answer::version(),
+        Call::OpenApi => answer::openapi(),
+        Call::Docs => answer::docs(),
+        Call::List => {
+            let all = shard.directory.borrow().all();
+            answer::listed(all.iter().map(|one| &**one), ingress)
+        }
+        Call::Create { routing_key } => match registrar.create(shard, routing_key).await {
+            Ok(event_stream) => answer::created(&event_stream, ingress),
+            Err(fault) => failed(&fault),
+        },
+        Call::Delete { id } => match registrar.delete(shard, id).await {
+            Ok(Some(_)) => answer::deleted(),
+            Ok(None) => answer::not_known(&id),
+            Err(fault) => failed(&fault),
+        },
+        Call::Show { id } => {
+            let found = shard.directory.borrow().by_id(id);
+            let Some(event_stream) = found else { return answer::not_known(&id) };
+            match describe(shard, &event_stream).await {
+                Some((bounds, consumers)) => {
+                    answer::shown(&event_stream, ingress, &bounds, consumers)
+                }
+                None => answer::failed("The stream's log can't be opened; see the service's log"),
+            }
+        }
+        Call::Publish { id, bodies } => {
+            let found = shard.directory.borrow().by_id(id);
+            let Some(event_stream) = found else { return answer::not_known(&id) };
+            match shard.append(&event_stream.routing_key, bodies).await {
+                Ok(receipt) => answer::published(&receipt),
+                Err(AppendError::Closed) if shard.directory.borrow().by_id(id).is_some() => {
+                    answer::failed("The stream's log can't be opened; see the service's log")
+                }
+                Err(fault) => {
+                    error!(target: "http", "{}: {fault}", event_stream.routing_key);
+                    answer::not_appended(id, &fault)
+                }
+            }
+        }
+    }
+}
+
+/// What the stream holds and how many consumers came through the event stream; `None` when its log
+/// can't be opened.
+async fn describe<S: Store>(
+    shard: &Rc<Shard<S>>,
+    event_stream: &Arc<EventStream>,
+) -> Option<(Bounds, usize)> {
+    let (reply, state) = async_channel::bounded(1);
+    let home = shard.home_of(&event_stream.routing_key);
+    let event_stream = Arc::clone(event_stream);
+    shard.mailboxes.send(home, Message::Describe { event_stream, reply }).await;
+    state.recv().await.ok().flatten()
+}
+
+fn failed(fault: &ChangeError) -> Response {
+    error!(target: "http", "{fault}");
+    let status = if fault.disk_full() { 507 } else { 500 };
+    Response::detail(status, &fault.to_string())
+}

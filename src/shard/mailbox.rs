@@ -1,0 +1,81 @@
+//! What shards say to each other.
+//!
+//! One bounded mailbox a shard. Its task takes each message at once and gives longer work to a task
+//! of its own, so a full mailbox always drains and waiting for room can't become a deadlock. Work
+//! in flight is bounded by the connections that wait for an answer.
+
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender, bounded};
+use bytes::Bytes;
+
+use crate::event::{Start, StreamName};
+use crate::limits::MAILBOX_MESSAGES_MAX;
+use crate::net::Parked;
+use crate::registry::EventStream;
+use crate::store::{AppendError, Bounds, Receipt, StoreError};
+
+/// A message to a shard.
+pub(super) enum Message {
+    /// A consumer whose stream lives here.
+    Adopt(Arrival),
+    /// Events for a stream that lives here.
+    Append { name: StreamName, bodies: Vec<Bytes>, reply: Sender<Result<Receipt, AppendError>> },
+    /// What does this stream hold, and how many consumers came through the event stream?
+    Describe { event_stream: Arc<EventStream>, reply: Sender<Option<(Bounds, usize)>> },
+    /// Open a stream that lives here.
+    Open { name: StreamName, reply: Sender<Result<(), StoreError>> },
+    /// Remove a stream that lives here.
+    Remove { name: StreamName, reply: Sender<Result<(), StoreError>> },
+    /// An event stream was created.
+    Registered { event_stream: Arc<EventStream>, reply: Sender<()> },
+    /// An event stream was deleted: its consumers end now.
+    Deregistered { event_stream: Arc<EventStream>, reply: Sender<()> },
+    /// The service stops: drain.
+    Stop,
+    /// Every shard is drained: close the streams and end.
+    Finish,
+}
+
+/// A consumer on its way to the home of its stream.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) socket: Parked,
+    pub(super) event_stream: Arc<EventStream>,
+    pub(super) start: Start,
+    /// The 101, sent by the home once nothing can be missed any more.
+    pub(super) greeting: Vec<u8>,
+}
+
+/// The senders of all mailboxes.
+#[derive(Clone)]
+pub(super) struct Mailboxes(Arc<[Sender<Message>]>);
+
+impl Mailboxes {
+    /// A mailbox for each of `shards`, and who reads them.
+    pub(super) fn new(shards: usize) -> (Self, Vec<Receiver<Message>>) {
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..shards).map(|_| bounded(MAILBOX_MESSAGES_MAX)).unzip();
+        (Self(senders.into()), receivers)
+    }
+
+    /// Puts `message` into the mailbox of shard `index`, waiting for room.
+    pub(super) async fn send(&self, index: usize, message: Message) {
+        // A shard that is gone has stopped: whoever waits for its answer sees that.
+        if let Some(mailbox) = self.0.get(index) {
+            let _ = mailbox.send(message).await;
+        }
+    }
+
+    /// As [`Mailboxes::send`], from a thread that may block.
+    pub(super) fn send_blocking(&self, index: usize, message: Message) {
+        if let Some(mailbox) = self.0.get(index) {
+            let _ = mailbox.send_blocking(message);
+        }
+    }
+
+    /// How many shards there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,28 @@
+//! Where everything meets: pinned threads, each with its streams, sockets and buffers.
+//!
+//! Nothing is shared between shards but bounded mailboxes and immutable bytes. Every shard accepts
+//! public connections; a consumer moves to the home shard of its stream. The internal API lives on
+//! shard 0.
+
+mod budget;
+mod context;
+mod directory;
+mod farewell;
+mod home;
+mod http;
+mod inbox;
+mod internal;
+mod mailbox;
+mod permits;
+mod public;
+mod pump;
+mod reasons;
+mod registrar;
+mod service;
+mod session;
+mod shard_main;
+mod shutdown;
+mod sweep;
+mod threads;
+
+pub use service::{ServeError, serve};

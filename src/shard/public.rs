@@ -1,0 +1,158 @@
+//! The public port: requests that become consumers, and the few that don't.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use log::{info, warn};
+
+use crate::clock::Clock;
+use crate::doors::events::{Admission, admit, start};
+use crate::event::{Reason, Start};
+use crate::net::Socket;
+use crate::proto::http::{Framing, Head, Reply};
+use crate::registry::EventStream;
+use crate::store::{ReadError, Store};
+
+use super::context::Shard;
+use super::farewell::{self, echo};
+use super::http::{Connection, Stop};
+use super::mailbox::{Arrival, Message};
+use super::reasons;
+
+/// Serves one connection until it is closed or has become a consumer.
+pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, socket: Socket) {
+    let mut connection = Connection::new(socket);
+    let mut first = true;
+    loop {
+        let head = match connection.head(first).await {
+            Ok(head) => head,
+            Err(Stop::Gone) => return,
+            Err(Stop::Answer(response)) => {
+                info!(target: "access", "{} - {}", connection.socket.peer(), response.status());
+                let _ = connection.answer(&response, Reply::CLOSE).await;
+                return connection.linger().await;
+            }
+        };
+        first = false;
+        match admit(&head, &shard.config.allowed_origins, shard.config.echo) {
+            Admission::Upgrade { uuid, accept } => {
+                let greeting = accept.response();
+                return upgrade(&shard, connection, &head, &uuid, greeting).await;
+            }
+            Admission::Echo(accept) => return echo(connection, &accept.response()).await,
+            Admission::Answer(response) => {
+                info!(
+                    target: "access",
+                    "{} {} {} {}",
+                    connection.socket.peer(), head.method_name(), target(&head), response.status(),
+                );
+                // A public GET has no body that anybody would wait for.
+                let mut reply = Reply::to(&head);
+                if head.framing() != Framing::None || shard.stopping.get() {
+                    reply = reply.closing();
+                }
+                if connection.answer(&response, reply).await.is_err() {
+                    return;
+                }
+                if !reply.keep_alive {
+                    return connection.linger().await;
+                }
+            }
+        }
+    }
+}
+
+/// Makes a consumer of the connection, at the home of its stream, or says why not.
+async fn upgrade<S: Store>(
+    shard: &Rc<Shard<S>>,
+    connection: Connection,
+    head: &Head,
+    uuid: &str,
+    greeting: Vec<u8>,
+) {
+    let (socket, early) = connection.into_parts();
+    info!(target: "access", "{} WEBSOCKET {} 101", socket.peer(), target(head));
+    let wanted = destination(shard, head, uuid);
+    let (event_stream, start) = match wanted {
+        Ok(_) if !early.is_empty() => {
+            let reason = Reason::fixed(1002, "Data before the handshake was answered");
+            return farewell::refuse(socket, &greeting, &reason).await;
+        }
+        Ok(wanted) => wanted,
+        Err(reason) => return farewell::refuse(socket, &greeting, &reason).await,
+    };
+    let home = shard.home_of(&event_stream.routing_key);
+    if home == shard.index {
+        return join(shard, socket, event_stream, start, greeting).await;
+    }
+    match socket.park() {
+        Ok(socket) => {
+            let arrival = Arrival { socket, event_stream, start, greeting };
+            shard.mailboxes.send(home, Message::Adopt(arrival)).await;
+        }
+        Err(fault) => warn!("a connection can't move to shard {home}: {fault}"),
+    }
+}
+
+/// The request's target as it was sent.
+pub(super) fn target(head: &Head) -> String {
+    match head.query() {
+        Some(query) => format!("{}?{query}", head.path()),
+        None => head.path().to_owned(),
+    }
+}
+
+/// Which event stream the client wants, and where to begin.
+fn destination<S: Store>(
+    shard: &Shard<S>,
+    head: &Head,
+    uuid: &str,
+) -> Result<(Arc<EventStream>, Start), Reason> {
+    if shard.stopping.get() {
+        return Err(reasons::RESTART);
+    }
+    let event_stream =
+        shard.directory.borrow().by_uuid(uuid).ok_or_else(|| reasons::unknown(uuid))?;
+    let start = start(head, Clock::System.now())?;
+    Ok((event_stream, start))
+}
+
+/// Takes over a consumer from another shard.
+pub(super) async fn adopt<S: Store>(shard: Rc<Shard<S>>, arrival: Arrival) {
+    let Arrival { socket, event_stream, start, greeting } = arrival;
+    match socket.unpark() {
+        Ok(socket) => join(&shard, socket, event_stream, start, greeting).await,
+        Err(fault) => warn!("shard {} can't take over a connection: {fault}", shard.index),
+    }
+}
+
+async fn join<S: Store>(
+    shard: &Rc<Shard<S>>,
+    socket: Socket,
+    event_stream: Arc<EventStream>,
+    start: Start,
+    greeting: Vec<u8>,
+) {
+    // It may have been deleted while the socket was on its way.
+    let known = shard.directory.borrow().by_uuid(&event_stream.uuid).is_some();
+    let reason = match shard.home(&event_stream.routing_key) {
+        _ if shard.stopping.get() => reasons::RESTART,
+        _ if !known => reasons::unknown(&event_stream.uuid),
+        None => reasons::not_found(&event_stream.uuid),
+        Some(home) => {
+            let uuid = event_stream.uuid.as_str().into();
+            match home.join(socket, uuid, start, &greeting).await {
+                Ok(()) => return,
+                Err((socket, ReadError::Closed)) => {
+                    return farewell::refuse(socket, &greeting, &reasons::DELETED).await;
+                }
+                Err((socket, fault)) => {
+                    warn!("{}: a start can't be found: {fault}", home.name);
+                    let reason = reasons::not_found(&event_stream.uuid);
+                    return farewell::refuse(socket, &greeting, &reason).await;
+                }
+            }
+        }
+    };
+    farewell::refuse(socket, &greeting, &reason).await;
+}

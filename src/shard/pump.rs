@@ -1,0 +1,128 @@
+//! What serves a consumer that can't be served in one go: its socket is full, or it reads history.
+//!
+//! A pump holds no event while it waits for the socket: it waits first, then reads a piece and
+//! hands over what fits; the rest is read again. A stalled consumer so costs a task and nothing
+//! else.
+
+use std::rc::Rc;
+
+use log::{debug, error};
+
+use crate::event::Cursor;
+use crate::limits::{HISTORY_READ_BYTES_MAX, HISTORY_READ_BYTES_MIN};
+use crate::store::{Piece, ReadError, Reader, Reading, Store, StreamStore};
+
+use super::session::{Drive, Session};
+
+type StreamReader<S> = <<S as Store>::Stream as StreamStore>::Reader;
+
+/// Serves `session` until nothing is owed to it.
+pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
+    let mut history = History { reader: None, bytes_max: HISTORY_READ_BYTES_MAX };
+    loop {
+        match session.drive() {
+            Drive::Idle | Drive::Over => break,
+            Drive::Blocked => {
+                if session.socket.writable().await.is_err() {
+                    session.broken();
+                    break;
+                }
+            }
+            Drive::More => session.home.shard.turnstile.next().await,
+            Drive::History { from, frame_only } => {
+                if session.socket.writable().await.is_err()
+                    || !history.serve(&session, from, frame_only).await
+                {
+                    session.broken();
+                    break;
+                }
+            }
+        }
+    }
+    session.pumping.set(false);
+}
+
+/// Reading a stream's history for one consumer.
+struct History<S: Store> {
+    reader: Option<StreamReader<S>>,
+    /// How much to read: about twice what the socket took last.
+    bytes_max: usize,
+}
+
+impl<S: Store> History<S> {
+    /// Reads a piece from `from` and sends what fits. False when the connection is over.
+    async fn serve(&mut self, session: &Rc<Session<S>>, from: Cursor, frame_only: bool) -> bool {
+        let shard = &session.home.shard;
+        // The permit bounds the memory of all readings under way on this shard.
+        let permit = shard.history_permits.take().await;
+        let mut reader = match self.reader.take() {
+            Some(reader) if reader.cursor() == from => reader,
+            _ => match session.home.store() {
+                Some(store) => store.reader(from),
+                None => return false,
+            },
+        };
+        let reading = reader.read(self.bytes_max).await;
+        let open = match reading {
+            Ok(Reading::Piece(piece)) => {
+                let whole = self.send(session, &piece, frame_only);
+                if whole == Some(true) {
+                    self.reader = Some(reader);
+                }
+                whole.is_some()
+            }
+            Ok(Reading::Poison(ordinal)) => {
+                let mut consumer = session.consumer.borrow_mut();
+                if consumer.ends_at(ordinal, session.home.ceiling()) {
+                    drop(consumer);
+                    session.end_here(&super::reasons::DELETED);
+                } else {
+                    consumer.sent_history(Cursor::before(ordinal.next()));
+                    self.reader = Some(reader);
+                }
+                true
+            }
+            Ok(Reading::End) => {
+                session.consumer.borrow_mut().sent_history(reader.cursor());
+                true
+            }
+            Err(fault) => unreadable(session, &fault),
+        };
+        drop(permit);
+        open
+    }
+
+    /// Sends what the socket takes of `piece`: whether that was all of it, `None` when the
+    /// connection is broken.
+    fn send(&mut self, session: &Session<S>, piece: &Piece, frame_only: bool) -> Option<bool> {
+        let owed = if frame_only { piece.rest_of_frame() } else { piece.bytes.len() };
+        let bytes = piece.bytes.get(..owed).unwrap_or(&piece.bytes);
+        let sent = session.socket.try_write(bytes).ok()?;
+        let whole = sent == piece.bytes.len();
+        if sent > 0 {
+            session.progress.set(session.home.shard.now());
+            let cursor = if whole { piece.end } else { piece.cursor_at(sent) };
+            session.consumer.borrow_mut().sent_history(cursor);
+        }
+        self.bytes_max = (2 * sent).clamp(HISTORY_READ_BYTES_MIN, HISTORY_READ_BYTES_MAX);
+        Some(whole)
+    }
+}
+
+/// What a failed reading means for the consumer. False when the connection is over.
+fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
+    match fault {
+        ReadError::Closed => {}
+        ReadError::Lost => {
+            debug!("{}: {} {fault}", session.home.name, session.socket.peer());
+        }
+        ReadError::Damaged(_) | ReadError::Failed(_) => {
+            error!("{}: history can't be read: {fault}", session.home.name);
+        }
+    }
+    if session.consumer.borrow().cursor().at_boundary() {
+        session.end_here(&super::reasons::UNREADABLE);
+        return true;
+    }
+    false
+}

@@ -1,0 +1,46 @@
+//! Why consumers end: the words of the wire contract.
+
+use crate::event::{Reason, StreamName};
+
+/// The stream was deleted, or POISON was received.
+pub(super) const DELETED: Reason = Reason::fixed(1000, "The stream has been deleted");
+
+/// The service stops.
+pub(super) const RESTART: Reason = Reason::fixed(1012, "Service restart");
+
+/// Another consumer came, and only one may be.
+pub(super) const DISPLACED: Reason =
+    Reason::fixed(1000, "Another consumer of this EventStream has connected");
+
+/// The history can't be read.
+pub(super) const UNREADABLE: Reason =
+    Reason::fixed(1011, "The stream's history cannot be read; try again later");
+
+/// Not on the wire: the peer hung up.
+pub(super) const GONE: Reason = Reason::fixed(1006, "connection closed by the client");
+
+/// Not on the wire: the connection broke.
+pub(super) const BROKEN: Reason = Reason::fixed(1006, "connection broken");
+
+/// Not on the wire: two pings stayed without an answer.
+pub(super) const SILENT: Reason = Reason::fixed(1006, "no answer to two pings");
+
+/// It took no byte for so long.
+pub(super) fn stalled(seconds: f64) -> Reason {
+    Reason::new(1013, format!("Nothing was read for {seconds} s; reconnect and resume"))
+}
+
+/// No such event stream.
+pub(super) fn unknown(uuid: &str) -> Reason {
+    Reason::new(1000, format!("Connect for unknown EventStream {uuid}"))
+}
+
+/// The event stream's events can't be had now.
+pub(super) fn not_found(uuid: &str) -> Reason {
+    Reason::new(1013, format!("EventStream {uuid} cannot be found"))
+}
+
+/// For the log, when a stream can't be opened.
+pub(super) fn unavailable(name: &StreamName) -> String {
+    format!("the log of routing key {name:?} can't be opened; its consumers are told 1013")
+}

@@ -1,0 +1,205 @@
+//! Creating and deleting event streams: database, log and every shard's directory, in that order.
+//!
+//! One change at a time, on shard 0. The database commits first, so a crash between two steps
+//! leaves either a registered stream without a log (made when it is opened at the next start) or a
+//! log whose removal is on record (done at the next start), never events that come back.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender, bounded};
+use log::{error, info};
+
+use crate::event::StreamName;
+use crate::limits::REGISTRY_ORDERS_MAX;
+use crate::registry::{Deleted, EventStream, Registry, RegistryError};
+use crate::store::{Store, StoreError};
+
+use super::context::{Shard, home_of};
+use super::mailbox::Message;
+use super::permits::Permits;
+
+/// The one that changes the registry.
+pub(super) struct Registrar {
+    orders: Sender<Order>,
+    /// One change at a time.
+    turn: Permits,
+    /// Streams nobody is registered for whose log could not be removed yet.
+    leftovers: RefCell<HashSet<StreamName>>,
+}
+
+/// Why a change did not happen.
+#[derive(Debug)]
+pub(super) enum ChangeError {
+    /// The database refused it.
+    Registry(RegistryError),
+    /// The stream's log could not be made.
+    Store(StoreError),
+    /// The service is stopping.
+    Stopping,
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(fault) => fault.fmt(out),
+            Self::Store(fault) => fault.fmt(out),
+            Self::Stopping => out.write_str("the service is stopping"),
+        }
+    }
+}
+
+impl ChangeError {
+    /// The disk is full: trying again can help later.
+    pub(super) const fn disk_full(&self) -> bool {
+        matches!(self, Self::Registry(fault) if fault.disk_full())
+    }
+}
+
+/// What the registry's thread is asked to do.
+enum Order {
+    Create { name: StreamName, reply: Sender<Result<EventStream, RegistryError>> },
+    Delete { id: i64, reply: Sender<Result<Option<Deleted>, RegistryError>> },
+    Removed { name: StreamName, reply: Sender<Result<(), RegistryError>> },
+}
+
+impl Registrar {
+    /// Gives `registry` a thread of its own: SQLite waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be started.
+    pub(super) fn start(registry: Registry) -> std::io::Result<Self> {
+        let (orders, queue) = bounded(REGISTRY_ORDERS_MAX);
+        std::thread::Builder::new()
+            .name("ess-registry".into())
+            .spawn(move || work(registry, &queue))?;
+        Ok(Self { orders, turn: Permits::new(1), leftovers: RefCell::default() })
+    }
+
+    /// Registers a new event stream for `name`; after the answer every shard knows it.
+    pub(super) async fn create<S: Store>(
+        &self,
+        shard: &Shard<S>,
+        name: StreamName,
+    ) -> Result<Arc<EventStream>, ChangeError> {
+        let _turn = self.turn.take().await;
+        if self.leftovers.borrow().contains(&name) && !self.remove_log(shard, &name).await {
+            let fault = format!("the events of an earlier stream {name:?} can't be removed");
+            return Err(ChangeError::Store(StoreError(fault.into())));
+        }
+        let key = name.clone();
+        let event_stream = self.order(|reply| Order::Create { name: key, reply }).await?;
+        if let Err(fault) = open(shard, &name).await {
+            // What can't be opened must not be promised.
+            let id = event_stream.id;
+            self.order(|reply| Order::Delete { id, reply }).await?;
+            return Err(ChangeError::Store(fault));
+        }
+        let event_stream = Arc::new(event_stream);
+        tell_all(shard, |reply| Message::Registered {
+            event_stream: Arc::clone(&event_stream),
+            reply,
+        })
+        .await;
+        info!("created EventStream {} ({}) for {name:?}", event_stream.id, event_stream.uuid);
+        Ok(event_stream)
+    }
+
+    /// Deletes the event stream `id`; `None` when there is none. After the answer its consumers
+    /// are ending, and the log is gone when it was the last one for its routing key.
+    pub(super) async fn delete<S: Store>(
+        &self,
+        shard: &Shard<S>,
+        id: i64,
+    ) -> Result<Option<Arc<EventStream>>, ChangeError> {
+        let _turn = self.turn.take().await;
+        let Some(deleted) = self.order(|reply| Order::Delete { id, reply }).await? else {
+            return Ok(None);
+        };
+        let event_stream = Arc::new(deleted.event_stream);
+        tell_all(shard, |reply| Message::Deregistered {
+            event_stream: Arc::clone(&event_stream),
+            reply,
+        })
+        .await;
+        info!("deleted EventStream {id} ({})", event_stream.uuid);
+        if deleted.last_of_stream {
+            self.remove_log(shard, &event_stream.routing_key).await;
+        }
+        Ok(Some(event_stream))
+    }
+
+    /// Removes the log of a stream that nobody is registered for; true when it is gone. A failure
+    /// is retried before the name is used again and at the next start: the registry remembers.
+    pub(super) async fn remove_log<S: Store>(&self, shard: &Shard<S>, name: &StreamName) -> bool {
+        let (reply, answer) = bounded(1);
+        let index = home_of(name, shard.config.shards);
+        shard.mailboxes.send(index, Message::Remove { name: name.clone(), reply }).await;
+        let removed = match answer.recv().await {
+            Ok(Ok(())) => true,
+            Ok(Err(fault)) => {
+                error!("the log of {name:?} can't be removed now: {fault}");
+                false
+            }
+            Err(_) => false,
+        };
+        if !removed {
+            self.leftovers.borrow_mut().insert(name.clone());
+            return false;
+        }
+        self.leftovers.borrow_mut().remove(name);
+        let key = name.clone();
+        if let Err(fault) = self.order(|reply| Order::Removed { name: key, reply }).await {
+            error!("the log of {name:?} is removed, but that is not recorded: {fault}");
+        }
+        true
+    }
+
+    async fn order<T>(
+        &self,
+        order: impl FnOnce(Sender<Result<T, RegistryError>>) -> Order,
+    ) -> Result<T, ChangeError> {
+        let (reply, answer) = bounded(1);
+        self.orders.send(order(reply)).await.map_err(|_| ChangeError::Stopping)?;
+        let answer = answer.recv().await.map_err(|_| ChangeError::Stopping)?;
+        answer.map_err(ChangeError::Registry)
+    }
+}
+
+/// Opens `name` at its home, making its log.
+async fn open<S: Store>(shard: &Shard<S>, name: &StreamName) -> Result<(), StoreError> {
+    let (reply, answer) = bounded(1);
+    let index = home_of(name, shard.config.shards);
+    shard.mailboxes.send(index, Message::Open { name: name.clone(), reply }).await;
+    answer.recv().await.unwrap_or_else(|_| Err(StoreError("the service is stopping".into())))
+}
+
+/// Sends every shard a message and waits until each has acted on it.
+async fn tell_all<S: Store>(shard: &Shard<S>, message: impl Fn(Sender<()>) -> Message) {
+    let (reply, acted) = bounded(shard.mailboxes.len());
+    for index in 0..shard.mailboxes.len() {
+        shard.mailboxes.send(index, message(reply.clone())).await;
+    }
+    drop(reply);
+    for _ in 0..shard.mailboxes.len() {
+        // An error means that a shard has stopped: it serves nobody any more.
+        if acted.recv().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The registry's thread.
+fn work(mut registry: Registry, queue: &Receiver<Order>) {
+    while let Ok(order) = queue.recv_blocking() {
+        // A requester that is gone has stopped with its shard.
+        let _ = match order {
+            Order::Create { name, reply } => reply.send_blocking(registry.create(&name)).is_ok(),
+            Order::Delete { id, reply } => reply.send_blocking(registry.delete(id)).is_ok(),
+            Order::Removed { name, reply } => reply.send_blocking(registry.removed(&name)).is_ok(),
+        };
+    }
+}

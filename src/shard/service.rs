@@ -1,0 +1,261 @@
+//! The service from its start to its end: what happens on the main thread.
+
+use std::fmt;
+use std::fs::{File, create_dir_all};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender, bounded};
+use log::{error, info, warn};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::config::Config;
+use crate::net::bind_shards;
+use crate::registry::{EventStream, Registry};
+
+use super::mailbox::{Mailboxes, Message};
+use super::shard_main::{Boot, InternalPort, shard_main};
+use super::threads;
+
+/// Why the service could not start, or did not end well: one line for a person.
+#[derive(Debug)]
+pub struct ServeError(String);
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// What the main thread hears.
+pub(super) enum Event {
+    /// A shard has opened its streams and listens.
+    Ready,
+    /// A shard has sent its consumers away.
+    Drained,
+    /// A shard's thread has ended; whether cleanly.
+    Ended(bool),
+    /// SIGTERM or SIGINT.
+    Signal(i32),
+}
+
+/// Runs the service until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// When it can't start, or a shard fails.
+pub fn serve(config: Config) -> Result<(), ServeError> {
+    raise_descriptor_limit();
+    // Listening comes before anything is created: a second instance must leave no trace.
+    let public = listen(config.public_addr, config.shards, "--public-addr")?;
+    let internal = listen(config.internal_addr, 1, "--internal-addr")?;
+    let addresses = (address(&public)?, address(&internal)?);
+    create_dir_all(&config.data_dir).map_err(|fault| {
+        let path = config.data_dir.display();
+        ServeError(format!("the data directory {path} can't be made: {fault} (see --data-dir)"))
+    })?;
+    let _lock = lock(&config.data_dir)?;
+    let registry = Registry::open(&config.data_dir.join("event-streams.db"))
+        .map_err(|fault| ServeError(fault.to_string()))?;
+    let event_streams = registry.list().map_err(|fault| ServeError(fault.to_string()))?;
+    let removals = registry.pending_removals().map_err(|fault| ServeError(fault.to_string()))?;
+    let known: Vec<_> = event_streams.into_iter().map(Arc::new).collect();
+
+    // Three reports a shard, and signals; what doesn't fit is a signal more than anybody needs.
+    let (events, heard) = bounded(4 * config.shards + 16);
+    watch_signals(events.clone())?;
+    let mut internal_port =
+        internal.into_iter().next().map(|listener| InternalPort { listener, registry, removals });
+    let (mailboxes, inboxes) = Mailboxes::new(config.shards);
+    let config = Arc::new(config);
+    let mut shards = Vec::new();
+    for (index, (public, inbox)) in public.into_iter().zip(inboxes).enumerate() {
+        let boot = Boot {
+            index,
+            config: Arc::clone(&config),
+            event_streams: known.clone(),
+            public,
+            internal: internal_port.take(),
+            mailboxes: mailboxes.clone(),
+            inbox,
+            events: events.clone(),
+        };
+        shards.push(start_shard(index, &config, boot, events.clone())?);
+    }
+    drop(events);
+    let result = watch(&heard, &mailboxes, addresses, &known);
+    for shard in shards {
+        // A thread that panicked has said so through the panic hook.
+        let _ = shard.join();
+    }
+    result
+}
+
+fn start_shard(
+    index: usize,
+    config: &Config,
+    boot: Boot,
+    events: Sender<Event>,
+) -> Result<std::thread::JoinHandle<bool>, ServeError> {
+    let guard = EndGuard { events, clean: false };
+    let main = move |driver| async move {
+        let mut guard = guard;
+        guard.clean = shard_main(boot, driver).await;
+        guard.clean
+    };
+    threads::start(index, config.driver, main)
+        .map_err(|fault| ServeError(format!("shard {index} can't start: {fault}")))
+}
+
+/// Tells the main thread that a shard has ended, however it ended.
+struct EndGuard {
+    events: Sender<Event>,
+    clean: bool,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let _ = self.events.try_send(Event::Ended(self.clean));
+    }
+}
+
+/// The main thread's life: wait for the shards, then for a signal, then for the shards again.
+fn watch(
+    heard: &Receiver<Event>,
+    mailboxes: &Mailboxes,
+    (public, internal): (SocketAddr, SocketAddr),
+    known: &[Arc<EventStream>],
+) -> Result<(), ServeError> {
+    let shards = mailboxes.len();
+    let (mut ready, mut drained, mut ended) = (0, 0, 0);
+    let (mut clean, mut stopping) = (true, false);
+    while ended < shards {
+        let Ok(event) = heard.recv_blocking() else { break };
+        match event {
+            Event::Ready => {
+                ready += 1;
+                if ready == shards {
+                    info!(
+                        "ready: {} event streams, {shards} shards, clients at \
+                         ws://{public}/event-stream/, internal API at \
+                         http://{internal}/event-stream/",
+                        known.len()
+                    );
+                }
+            }
+            Event::Drained => {
+                drained += 1;
+                if drained == shards {
+                    tell_all(mailboxes, || Message::Finish);
+                }
+            }
+            Event::Ended(cleanly) => {
+                ended += 1;
+                clean &= cleanly;
+                if !stopping {
+                    error!("a shard has failed: the service stops");
+                    stopping = true;
+                    clean = false;
+                    tell_all(mailboxes, || Message::Stop);
+                    drained += 1;
+                }
+            }
+            Event::Signal(signal) if stopping => {
+                warn!("second signal ({signal}): stopping at once");
+                return Err(ServeError("stopped before everything was closed".into()));
+            }
+            Event::Signal(signal) => {
+                info!("{}: stopping", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
+                stopping = true;
+                tell_all(mailboxes, || Message::Stop);
+            }
+        }
+    }
+    if clean {
+        info!("stopped");
+        Ok(())
+    } else {
+        Err(ServeError("not everything was closed cleanly: see the log".into()))
+    }
+}
+
+fn tell_all(mailboxes: &Mailboxes, message: impl Fn() -> Message) {
+    for index in 0..mailboxes.len() {
+        mailboxes.send_blocking(index, message());
+    }
+}
+
+fn listen(
+    address: SocketAddr,
+    shards: usize,
+    option: &str,
+) -> Result<Vec<TcpListener>, ServeError> {
+    bind_shards(address, shards).map_err(|fault| {
+        let kind = fault.kind();
+        let hint = if kind == io::ErrorKind::AddrInUse {
+            "another program listens there; stop it or choose another"
+        } else if kind == io::ErrorKind::PermissionDenied {
+            "ports below 1024 need a privilege; choose another"
+        } else {
+            "choose another"
+        };
+        ServeError(format!("can't listen on {address}: {fault}: {hint} with {option}"))
+    })
+}
+
+fn address(listeners: &[TcpListener]) -> Result<SocketAddr, ServeError> {
+    let first = listeners.first().ok_or_else(|| ServeError("no shard to listen on".into()))?;
+    first.local_addr().map_err(|fault| ServeError(format!("a listener has no address: {fault}")))
+}
+
+/// One service a data directory: two would append to the same logs.
+fn lock(data_dir: &Path) -> Result<File, ServeError> {
+    let path = data_dir.join("ess.lock");
+    let shown = path.display();
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|fault| ServeError(format!("{shown} can't be opened: {fault}")))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        ServeError(format!(
+            "another service uses the data directory {} (it holds {shown}); \
+             stop it or choose another with --data-dir",
+            data_dir.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+/// Every connection and open segment takes a descriptor; the usual soft limit of 1,024 is low.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(fault) = setrlimit(Resource::Nofile, limit) {
+            warn!("the limit of open files stays low: {fault}");
+        }
+    }
+}
+
+fn watch_signals(events: Sender<Event>) -> Result<(), ServeError> {
+    let failed = |fault: io::Error| ServeError(format!("signals can't be watched: {fault}"));
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    std::thread::Builder::new()
+        .name("ess-signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                let _ = events.try_send(Event::Signal(signal));
+            }
+        })
+        .map_err(failed)?;
+    Ok(())
+}

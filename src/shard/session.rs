@@ -1,0 +1,203 @@
+//! One consumer's connection on the home shard of its stream.
+//!
+//! Sends are made where the reason for them arises (a new event, a ping, a socket that became
+//! writable), synchronously, by [`Session::drive`]. A consumer that keeps up needs no task for
+//! that; one that doesn't gets a pump ([`super::pump`]) until it does. The one long-lived task of a
+//! session is its reader ([`super::inbox`]).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::event::{Cursor, Reason};
+use crate::hub::{Consumer, Outcome, Step};
+use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
+use crate::net::Socket;
+use crate::proto::websocket::close;
+use crate::proto::websocket::frame::{Opcode, put_header};
+use crate::store::Store;
+
+use super::home::Home;
+
+/// A consumer and its socket.
+pub(super) struct Session<S: Store> {
+    pub(super) socket: Socket,
+    pub(super) home: Rc<Home<S>>,
+    /// The event stream it came through.
+    pub(super) uuid: Arc<str>,
+    pub(super) consumer: RefCell<Consumer>,
+    /// A pump is at work: nobody else sends.
+    pub(super) pumping: Cell<bool>,
+    /// When the socket last took a byte, or nothing was owed; to the sweeper's precision.
+    pub(super) progress: Cell<Instant>,
+    /// When the next ping is due.
+    pub(super) ping_due: Cell<Instant>,
+    /// Pings since the last sign of life.
+    pub(super) pings_unanswered: Cell<u8>,
+    /// Set once the session is ending: when the connection is cut at the latest.
+    pub(super) deadline: Cell<Option<Instant>>,
+    /// The peer's close frame has arrived.
+    pub(super) close_received: Cell<bool>,
+    /// The peer broke the protocol: its close frame will never be seen.
+    pub(super) faulty: Cell<bool>,
+    /// Why it ended, for the access log.
+    pub(super) ended: RefCell<Option<Reason>>,
+    /// Ordinal and moment of the last stats line.
+    pub(super) stats: Cell<(Cursor, Instant)>,
+}
+
+/// Where driving a session came to.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Drive {
+    /// Nothing more is owed now.
+    Idle,
+    /// The socket is full.
+    Blocked,
+    /// There is more, and the socket may take it, but others want a turn.
+    More,
+    /// The history has to be read from here.
+    History { from: Cursor, frame_only: bool },
+    /// The close frame is out, or the connection is broken: nothing follows.
+    Over,
+}
+
+impl<S: Store> Session<S> {
+    /// Sends what the consumer is owed from memory, as far as the socket takes it now.
+    pub(super) fn drive(&self) -> Drive {
+        let hub = self.home.hub.borrow();
+        let mut consumer = self.consumer.borrow_mut();
+        let mut turn_bytes = 0;
+        loop {
+            let (sent, whole) = match consumer.step(&hub.tail, SEND_BYTES_MAX) {
+                Step::Idle => {
+                    self.progress.set(self.home.shard.now());
+                    return Drive::Idle;
+                }
+                Step::Closed => return self.closed(),
+                Step::History { from, frame_only } => return Drive::History { from, frame_only },
+                Step::Poisoned => {
+                    self.begin_end(&mut consumer, &super::reasons::DELETED);
+                    continue;
+                }
+                Step::Control(bytes) => {
+                    let Ok(sent) = self.socket.try_write(bytes) else { return self.broken() };
+                    let outcome = Outcome::of(sent, bytes.len());
+                    consumer.sent_control(outcome);
+                    (sent, outcome == Outcome::Whole)
+                }
+                Step::Tail(bytes, end) => {
+                    let Ok(sent) = self.socket.try_write(bytes) else { return self.broken() };
+                    let outcome = Outcome::of(sent, bytes.len());
+                    consumer.sent_tail(&hub.tail, outcome, end);
+                    (sent, outcome == Outcome::Whole)
+                }
+            };
+            if sent > 0 {
+                self.progress.set(self.home.shard.now());
+            }
+            turn_bytes += sent;
+            if !whole {
+                return Drive::Blocked;
+            }
+            if turn_bytes >= TURN_BYTES_MAX {
+                return Drive::More;
+            }
+        }
+    }
+
+    /// Drives the session, and sets a pump to work where driving alone can't finish.
+    pub(super) fn advance(self: &Rc<Self>) {
+        if self.pumping.get() {
+            return;
+        }
+        match self.drive() {
+            Drive::Idle | Drive::Over => {}
+            Drive::Blocked | Drive::More | Drive::History { .. } => {
+                self.pumping.set(true);
+                self.progress.set(self.home.shard.now());
+                monoio::spawn(super::pump::pump(Rc::clone(self)));
+            }
+        }
+    }
+
+    /// Puts in a ping.
+    pub(super) fn ping(self: &Rc<Self>) {
+        self.pings_unanswered.set(self.pings_unanswered.get().saturating_add(1));
+        self.consumer.borrow_mut().control(&control(Opcode::Ping, &[]));
+        self.advance();
+    }
+
+    /// Answers a ping.
+    pub(super) fn pong(self: &Rc<Self>, payload: &[u8]) {
+        self.consumer.borrow_mut().control(&control(Opcode::Pong, payload));
+        self.advance();
+    }
+
+    /// Ends the consumer: the rest of its frame, the close frame, nothing else.
+    pub(super) fn end(self: &Rc<Self>, reason: &Reason) {
+        self.begin_end(&mut self.consumer.borrow_mut(), reason);
+        self.advance();
+    }
+
+    /// Ends a consumer that broke the protocol.
+    pub(super) fn fail(self: &Rc<Self>, reason: &Reason) {
+        self.faulty.set(true);
+        self.end(reason);
+        self.deadline.set(Some(self.home.shard.now() + FAULT_TIMEOUT));
+    }
+
+    /// As [`Session::end`], from inside its own pump, which goes on driving.
+    pub(super) fn end_here(&self, reason: &Reason) {
+        self.begin_end(&mut self.consumer.borrow_mut(), reason);
+    }
+
+    fn begin_end(&self, consumer: &mut Consumer, reason: &Reason) {
+        if !consumer.ending() {
+            self.close_with(consumer, &close::frame(reason.code, &reason.text), reason.clone());
+        }
+    }
+
+    fn close_with(&self, consumer: &mut Consumer, frame: &[u8], reason: Reason) {
+        consumer.end(frame);
+        self.ended.borrow_mut().get_or_insert(reason);
+        self.deadline.set(Some(self.home.shard.now() + CLOSE_TIMEOUT));
+    }
+
+    /// The peer has sent its close frame: answers it, or completes ours.
+    pub(super) fn close_arrived(self: &Rc<Self>, echo: &[u8], reason: Reason) {
+        self.close_received.set(true);
+        let mut consumer = self.consumer.borrow_mut();
+        if !consumer.ending() {
+            self.close_with(&mut consumer, echo, reason);
+        }
+        drop(consumer);
+        self.advance();
+    }
+
+    /// Our close frame is out. The connection ends when the peer's has come too.
+    fn closed(&self) -> Drive {
+        if self.faulty.get() {
+            // Cutting it off while it still sends would take our close frame with it.
+            self.socket.shutdown_write();
+        } else if self.close_received.get() {
+            self.socket.abort();
+        }
+        Drive::Over
+    }
+
+    /// The connection can't be written to any more.
+    pub(super) fn broken(&self) -> Drive {
+        self.ended.borrow_mut().get_or_insert(super::reasons::BROKEN);
+        self.socket.abort();
+        Drive::Over
+    }
+}
+
+/// A whole control frame.
+fn control(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(2 + payload.len());
+    put_header(opcode, payload.len(), &mut frame);
+    frame.extend_from_slice(payload);
+    frame
+}

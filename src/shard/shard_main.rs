@@ -1,0 +1,224 @@
+//! One shard's life: open its streams, listen, serve its mailbox, drain, close.
+
+use std::cell::{Cell, RefCell};
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender, bounded};
+use log::{error, warn};
+
+use crate::clock::{Clock, monotonic};
+use crate::config::Config;
+use crate::event::StreamName;
+use crate::limits::{ACCEPT_PAUSE, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES};
+use crate::net::{Listener, Socket, Turnstile};
+use crate::registry::{EventStream, Registry};
+use crate::store::Store;
+use crate::store::log::disk::{Io, RealDisk};
+use crate::store::log::{LogOptions, LogStore};
+
+use super::budget::Budget;
+use super::context::Shard;
+use super::directory::Directory;
+use super::mailbox::{Mailboxes, Message};
+use super::permits::Permits;
+use super::registrar::Registrar;
+use super::service::Event;
+use super::threads::Chosen;
+use super::{internal, public, shutdown, sweep};
+
+/// What a shard is given to start with.
+pub(super) struct Boot {
+    pub(super) index: usize,
+    pub(super) config: Arc<Config>,
+    pub(super) event_streams: Vec<Arc<EventStream>>,
+    pub(super) public: TcpListener,
+    /// For shard 0.
+    pub(super) internal: Option<InternalPort>,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) inbox: Receiver<Message>,
+    pub(super) events: Sender<Event>,
+}
+
+/// What serves the internal API.
+pub(super) struct InternalPort {
+    pub(super) listener: TcpListener,
+    pub(super) registry: Registry,
+    /// Streams whose log has still to be removed.
+    pub(super) removals: Vec<StreamName>,
+}
+
+/// Runs the shard to its end; true when it ended cleanly.
+pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
+    let Boot { index, config, event_streams, public, internal, mailboxes, inbox, events } = boot;
+    let turnstile = match Turnstile::start() {
+        Ok(turnstile) => turnstile,
+        Err(fault) => {
+            error!("shard {index} can't start: {fault}");
+            return false;
+        }
+    };
+    let shard = Rc::new(Shard {
+        index,
+        store: store(&config, driver),
+        directory: RefCell::new(Directory::new(event_streams)),
+        homes: RefCell::default(),
+        mailboxes,
+        turnstile,
+        history_permits: Permits::new(HISTORY_READS_MAX),
+        body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
+        read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+        requests: Cell::new(0),
+        stopping: Cell::new(false),
+        coarse_now: Cell::new(monotonic()),
+        config,
+    });
+    open_all(&shard).await;
+    let (stop, stopped) = bounded(1);
+    let (finish, finished) = bounded(1);
+    monoio::spawn(read_mailbox(Rc::clone(&shard), inbox, stop, finish));
+    monoio::spawn(sweep::sessions(Rc::clone(&shard)));
+    monoio::spawn(sweep::retention(Rc::clone(&shard)));
+    monoio::spawn(sweep::syncs(Rc::clone(&shard)));
+    let listeners = match listen(&shard, public, internal).await {
+        Ok(listeners) => listeners,
+        Err(fault) => {
+            error!("shard {index} can't listen: {fault}");
+            return false;
+        }
+    };
+    let _ = events.send(Event::Ready).await;
+
+    let _ = stopped.recv().await;
+    shard.stopping.set(true);
+    for listener in &listeners {
+        listener.close();
+    }
+    shutdown::drain(&shard).await;
+    let _ = events.send(Event::Drained).await;
+    let _ = finished.recv().await;
+    shutdown::close(&shard).await
+}
+
+fn store(config: &Config, driver: Chosen) -> LogStore<RealDisk> {
+    let disk = RealDisk::new(match driver {
+        Chosen::IoUring => Io::Ring,
+        Chosen::Epoll => Io::Pool,
+    });
+    let options = LogOptions::new(config.fsync, config.retain);
+    LogStore::new(disk, config.data_dir.join("streams"), options, Clock::System)
+}
+
+/// Opens every registered stream whose home is here. One that can't be opened keeps only itself
+/// from being served.
+async fn open_all<S: Store>(shard: &Rc<Shard<S>>) {
+    let names = shard.directory.borrow().names();
+    for name in names {
+        if shard.home_of(&name) == shard.index
+            && let Err(fault) = shard.open(&name).await
+        {
+            error!("{}: {fault}", super::reasons::unavailable(&name));
+        }
+    }
+}
+
+/// Accepts on the public port, and on shard 0 on the internal one.
+async fn listen<S: Store>(
+    shard: &Rc<Shard<S>>,
+    public: TcpListener,
+    internal: Option<InternalPort>,
+) -> std::io::Result<Vec<Rc<Listener>>> {
+    let mut listeners = Vec::new();
+    if let Some(InternalPort { listener, registry, removals }) = internal {
+        let registrar = Rc::new(Registrar::start(registry)?);
+        for name in removals {
+            registrar.remove_log(shard, &name).await;
+        }
+        let listener = Rc::new(Listener::new(listener)?);
+        listeners.push(Rc::clone(&listener));
+        let shard = Rc::clone(shard);
+        monoio::spawn(accept(listener, move |socket| {
+            monoio::spawn(internal::serve(Rc::clone(&shard), Rc::clone(&registrar), socket));
+        }));
+    }
+    let listener = Rc::new(Listener::new(public)?);
+    listeners.push(Rc::clone(&listener));
+    let shard = Rc::clone(shard);
+    monoio::spawn(accept(listener, move |socket| {
+        monoio::spawn(public::serve(Rc::clone(&shard), socket));
+    }));
+    Ok(listeners)
+}
+
+/// Hands every connection to `serve` until the listener is closed.
+async fn accept(listener: Rc<Listener>, serve: impl Fn(Socket)) {
+    loop {
+        match listener.accept().await {
+            Ok(socket) => serve(socket),
+            // Closed for good.
+            Err(fault) if fault.kind() == std::io::ErrorKind::InvalidInput => return,
+            // Died in the queue.
+            Err(fault) if fault.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(fault) => {
+                warn!("a connection can't be accepted: {fault}");
+                monoio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Takes every message at once; longer work gets a task of its own.
+async fn read_mailbox<S: Store>(
+    shard: Rc<Shard<S>>,
+    inbox: Receiver<Message>,
+    stop: Sender<()>,
+    finish: Sender<()>,
+) {
+    while let Ok(message) = inbox.recv().await {
+        match message {
+            Message::Adopt(arrival) => {
+                monoio::spawn(public::adopt(Rc::clone(&shard), arrival));
+            }
+            Message::Append { name, bodies, reply } => {
+                let shard = Rc::clone(&shard);
+                monoio::spawn(async move {
+                    let _ = reply.send(shard.append_here(&name, bodies).await).await;
+                });
+            }
+            Message::Describe { event_stream, reply } => {
+                let home = shard.home(&event_stream.routing_key);
+                let _ = reply.try_send(home.and_then(|home| home.describe(&event_stream.uuid)));
+            }
+            Message::Open { name, reply } => {
+                let shard = Rc::clone(&shard);
+                monoio::spawn(async move {
+                    let _ = reply.send(shard.open(&name).await).await;
+                });
+            }
+            Message::Remove { name, reply } => {
+                let shard = Rc::clone(&shard);
+                monoio::spawn(async move {
+                    let _ = reply.send(shard.remove(&name).await).await;
+                });
+            }
+            Message::Registered { event_stream, reply } => {
+                shard.directory.borrow_mut().insert(event_stream);
+                let _ = reply.try_send(());
+            }
+            Message::Deregistered { event_stream, reply } => {
+                shard.directory.borrow_mut().remove(&event_stream);
+                if let Some(home) = shard.home(&event_stream.routing_key) {
+                    home.end_all(&super::reasons::DELETED, |uuid| uuid == event_stream.uuid);
+                }
+                let _ = reply.try_send(());
+            }
+            Message::Stop => {
+                let _ = stop.try_send(());
+            }
+            Message::Finish => {
+                let _ = finish.try_send(());
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What is done by the clock: pings, stalls, deadlines, retention, stats lines.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use log::{debug, error, info};
+
+use crate::clock::monotonic;
+use crate::config::Fsync;
+use crate::limits::{PINGS_UNANSWERED_MAX, STATS_PAUSE, SWEEP_INTERVAL};
+use crate::store::{Store, StreamStore};
+
+use super::context::Shard;
+use super::reasons;
+use super::session::Session;
+
+/// Looks after every session of the shard, until the shard ends.
+pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
+    loop {
+        monoio::time::sleep(SWEEP_INTERVAL).await;
+        let now = monotonic();
+        shard.coarse_now.set(now);
+        for home in shard.all_homes() {
+            for session in home.sessions() {
+                look_after(&session, now);
+            }
+        }
+    }
+}
+
+fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
+    let config = &session.home.shard.config;
+    if let Some(deadline) = session.deadline.get() {
+        if now >= deadline {
+            session.socket.abort();
+        }
+        return;
+    }
+    let quiet = now.saturating_duration_since(session.progress.get());
+    if session.pumping.get() && quiet >= config.stall_timeout {
+        info!("{}: {} took no byte for {quiet:?}", session.home.name, session.socket.peer());
+        session.end(&reasons::stalled(config.stall_timeout.as_secs_f64()));
+        return;
+    }
+    if now >= session.ping_due.get() {
+        if session.pings_unanswered.get() >= PINGS_UNANSWERED_MAX && !session.pumping.get() {
+            debug!("{}: {} is silent", session.home.name, session.socket.peer());
+            session.ended.borrow_mut().get_or_insert(reasons::SILENT);
+            session.socket.abort();
+            return;
+        }
+        session.ping_due.set(now + config.ping_interval);
+        if !session.pumping.get() {
+            session.ping();
+        }
+    }
+    stats_line(session, now);
+}
+
+/// Says how far a consumer came, every so many events but not all the time.
+fn stats_line<S: Store>(session: &Session<S>, now: Instant) {
+    let interval = session.home.shard.config.message_stats_interval;
+    let (last, when) = session.stats.get();
+    let cursor = session.consumer.borrow().cursor();
+    let passed = cursor.ordinal.since(last.ordinal);
+    if interval == 0 || passed < interval || now.saturating_duration_since(when) < STATS_PAUSE {
+        return;
+    }
+    session.stats.set((cursor, now));
+    info!(
+        "EventStream {} {}: {passed} events sent, next {} of {}",
+        session.uuid,
+        session.socket.peer(),
+        cursor.ordinal,
+        session.home.ceiling(),
+    );
+}
+
+/// Applies the retention rules to every stream, again and again.
+pub(super) async fn retention<S: Store>(shard: Rc<Shard<S>>) {
+    loop {
+        monoio::time::sleep(shard.config.retain_interval.max(Duration::from_millis(1))).await;
+        for home in shard.all_homes() {
+            let Some(store) = home.store() else { continue };
+            match store.retain().await {
+                Ok(0) => {}
+                Ok(count) => debug!("{}: {count} events are no longer retained", home.name),
+                Err(fault) => error!("{}: retention failed: {fault}", home.name),
+            }
+        }
+    }
+}
+
+/// Syncs every stream, again and again, where the operator asked for that.
+pub(super) async fn syncs<S: Store>(shard: Rc<Shard<S>>) {
+    let Fsync::Interval(interval) = shard.config.fsync else { return };
+    loop {
+        monoio::time::sleep(interval.max(Duration::from_millis(1))).await;
+        for home in shard.all_homes() {
+            let Some(store) = home.store() else { continue };
+            if let Err(fault) = store.sync().await {
+                error!("{}: sync failed: {fault}", home.name);
+            }
+        }
+    }
+}
