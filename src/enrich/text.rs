@@ -4,7 +4,7 @@
 //! <body>|ordinal: <N>|timestamp: <ms>
 //! ```
 //!
-//! A body that itself ends in such a trailer is not recognised: readers split at the last one.
+//! A body that itself ends in such a trailer gets another: the last one is ours.
 
 use super::decimal::{decimal_len, write_decimal};
 use crate::event::{Ordinal, Timestamp};

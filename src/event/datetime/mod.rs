@@ -11,7 +11,7 @@
 //!   nearest such year.
 //! - Offsets are honoured, and so are the zones of RFC 2822 §4.3 (`EST` … `PDT`). Any other word of
 //!   up to five capitals means UTC. `GMT+3` is dateutil's (and POSIX's) "three hours *behind* GMT".
-//! - A `+` that a query's decoding made a space is read as `+` (see [`plus`]).
+//! - A `+` that a query's decoding made a space is read as `+` (rule in `plus.rs`).
 //! - Milliseconds; finer digits are cut. Before 1970 is [`Timestamp::EPOCH`].
 //!
 //! The behaviour is dateutil's to the letter, oddities included, checked against a table that the
