@@ -46,7 +46,7 @@ pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// beside what a socket takes at once.
 pub const TAIL_CHUNK_BYTES: usize = 256 * 1024;
 
-/// Most blocks a tail remembers (48 bytes each): bounds streams of very small events.
+/// Most blocks a tail remembers (40 bytes each): bounds streams of very small events.
 pub const TAIL_ENTRIES_MAX: usize = 32 * 1024;
 
 /// Connections the kernel holds for a shard that is busy: a burst of thousands loses none.

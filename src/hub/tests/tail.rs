@@ -130,6 +130,17 @@ fn the_newest_block_stays_however_large() {
     assert_eq!((stream.tail.floor(), stream.tail.bytes()), (Ordinal::new(4), 2));
 }
 
+/// Chunks that grew little by little and were then too short for the next block.
+#[test]
+fn only_the_newest_chunk_has_room_to_spare() {
+    let mut stream = Stream::new(1, bounds(100_000, 100));
+    for _ in 0..50 {
+        stream.pushes(&[framed(&[8]), framed(&[8]), framed(&[8]), framed(&[90])]);
+        let held = usize::try_from(stream.tail.bytes()).unwrap();
+        assert!((held..=held + 100).contains(&stream.tail.memory()));
+    }
+}
+
 /// Both sides of the bound, with the bounds that production has.
 #[test]
 fn withheld_events_reach_the_bound_of_entries() {
