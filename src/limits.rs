@@ -49,3 +49,7 @@ pub const PUBLISH_EVENTS_MAX: usize = 100_000;
 
 /// Most undeliverable events that the answer to a publish names.
 pub const UNDELIVERABLE_TOLD_MAX: usize = 100;
+
+/// How long a change of the registry waits for another process at the same file, in milliseconds:
+/// a person's `sqlite3` shell may look into it.
+pub const REGISTRY_BUSY_MS_MAX: u64 = 5_000;
