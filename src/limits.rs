@@ -257,3 +257,6 @@ pub const ECHO_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Longest message the echo sends back; the suites go up to 16 MiB.
 pub const WEBSOCKET_ECHO_BYTES_MAX: usize = 64 << 20;
+/// How long a change of the registry waits for another process at the same file, in milliseconds:
+/// a person's `sqlite3` shell may look into it.
+pub const REGISTRY_BUSY_MS_MAX: u64 = 5_000;

@@ -39,14 +39,10 @@ pub enum Step<'a> {
     Control(&'a [u8]),
     /// Send these bytes, then [`Consumer::sent_tail`] with the place.
     Tail(&'a [u8], Place),
-    /// Read the history from the cursor (at most to the end of its frame, when `frame_only`) and
-    /// send it, then [`Consumer::sent_history`].
-    History {
-        /// Where to read.
-        from: Cursor,
-        /// The consumer is ending: only the rest of this frame is owed.
-        frame_only: bool,
-    },
+    /// Read the history from this cursor and send it, then [`Consumer::sent_history`]. Reading
+    /// takes time: when it is done, [`Consumer::frame_only`] says how much of it may be sent, and
+    /// [`Consumer::not_before`] what isn't wanted.
+    History(Cursor),
     /// A POISON ends this consumer.
     Poisoned,
     /// Everything owed is sent.
@@ -144,6 +140,13 @@ impl Consumer {
         }
     }
 
+    /// Whether only the rest of the frame it stands in may be sent: it is ending, or a control
+    /// frame waits for the boundary.
+    #[must_use]
+    pub const fn frame_only(&self) -> bool {
+        self.ending || !self.control.is_empty()
+    }
+
     /// What to do next. A place that can't be delivered is passed over here.
     pub fn step<'a>(&'a mut self, tail: &'a Tail, bytes_max: usize) -> Step<'a> {
         let inside_frame = !self.place.cursor.at_boundary();
@@ -158,12 +161,11 @@ impl Consumer {
         if self.waiting && !inside_frame && self.pass_over(tail) {
             return Step::Poisoned;
         }
-        let frame_only = self.ending || !self.control.is_empty();
         loop {
             match tail.next(self.place, bytes_max) {
-                Next::Bytes(bytes, end) => return self.tail_step(tail, bytes, end, frame_only),
+                Next::Bytes(bytes, end) => return self.tail_step(tail, bytes, end),
                 Next::Behind => {
-                    return Step::History { from: self.place.cursor, frame_only };
+                    return Step::History(self.place.cursor);
                 }
                 Next::Nothing(place) => {
                     self.place = place;
@@ -201,14 +203,8 @@ impl Consumer {
     }
 
     /// The step that sends `bytes` of the tail, or only the rest of the frame it is in.
-    fn tail_step<'a>(
-        &self,
-        tail: &Tail,
-        bytes: &'a [u8],
-        end: Place,
-        frame_only: bool,
-    ) -> Step<'a> {
-        if !frame_only {
+    fn tail_step<'a>(&self, tail: &Tail, bytes: &'a [u8], end: Place) -> Step<'a> {
+        if !self.frame_only() {
             return Step::Tail(bytes, end);
         }
         // Inside a frame, with something to put behind it: only the rest of this frame.

@@ -1,210 +1,278 @@
-//! The event streams the Account Server has created, in SQLite.
+//! The event streams that the Account Server has created, in SQLite.
 //!
-//! The reference service's table `es` stays as the reference made it, so that either can open the
-//! other's file; what we add lies in tables of our own (see [`mod@schema`]). Every change is
-//! durable before the call returns. Synchronous: the shard gives it a thread.
+//! ```text
+//!  es      (id INTEGER PRIMARY KEY, uuid TEXT, routing_key TEXT)   the reference's, as it is
+//!  last_id (one, id)                                               ours: ids are never reused
+//!  removal (routing_key)                                           ours: logs still to be removed
+//! ```
 //!
-//! Promises: an id is never given twice, also not after its event stream was deleted; that a
-//! stream's log has to be removed is recorded in the same transaction as the deletion of its last
-//! event stream.
+//! Promises:
+//!
+//! - what a call answered is on the disk: it survives a power cut;
+//! - a file of the reference opens as it is, and the reference opens ours while we don't run;
+//! - an id is given once, also when the newest event stream was deleted before a restart;
+//! - with the last event stream of a routing key goes, in the same transaction, a note that the log
+//!   of that key must be removed; until [`Registry::removed`] clears it the key can't be created
+//!   again, so that a removal resumed after a crash never meets a newer log.
+//!
+//! Rollback journal (`DELETE`) with `synchronous = EXTRA`: one file, nothing shared in memory, so
+//! it also works on network volumes where WAL doesn't; `EXTRA` because without a sync of the
+//! directory a journal that was already deleted can come back after a power cut and undo what was
+//! answered. Each change costs a few syncs, which a handful of creations a second don't feel.
+//!
+//! Synchronous: it blocks its thread, so no shard calls it.
 
 mod error;
-mod schema;
+mod event_stream;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use log::warn;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use uuid::Uuid;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction};
 
 use crate::event::StreamName;
+use crate::limits::REGISTRY_BUSY_MS_MAX;
 
 pub use error::RegistryError;
+pub use event_stream::EventStream;
 
-/// A public address registered for a stream.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct EventStream {
-    /// Given once, never again.
-    pub id: i64,
-    /// The last part of its location: opaque text.
-    pub uuid: String,
-    /// The stream.
-    pub routing_key: StreamName,
-}
-
-/// What was deleted.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Deleted {
-    /// The event stream.
-    pub event_stream: EventStream,
-    /// No other event stream is registered for its routing key: the log goes too, and its removal
-    /// is on record until [`Registry::removed`].
-    pub last_of_stream: bool,
-}
-
-/// The open registry.
+/// The open database.
 #[derive(Debug)]
 pub struct Registry {
-    database: Connection,
+    connection: Connection,
     path: PathBuf,
 }
 
+/// A deleted event stream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Deleted {
+    /// What it was.
+    pub event_stream: EventStream,
+    /// It was the last one of its stream, whose log must be removed now.
+    pub last_of_stream: bool,
+}
+
+/// What became of a creation.
+enum Created {
+    Id(i64),
+    RemovalPending,
+    Exhausted,
+}
+
 impl Registry {
-    /// Opens the database `path`, making it where there is none.
+    /// Opens the database at `path`, making it where there is none. Its folder must exist.
     ///
     /// # Errors
     ///
-    /// When it can't be opened, is no such database, or is used by another process.
+    /// When the file is locked, damaged, not a database or not writable.
     pub fn open(path: &Path) -> Result<Self, RegistryError> {
-        let failed = |fault| RegistryError::new("open", path, fault);
-        let mut database = Connection::open(path).map_err(failed)?;
-        schema::prepare(&mut database).map_err(failed)?;
-        Ok(Self { database, path: path.to_owned() })
+        Self::open_within(path, Duration::from_millis(REGISTRY_BUSY_MS_MAX))
     }
 
-    /// All event streams, oldest first. Records that name no stream are passed over.
+    fn open_within(path: &Path, busy_timeout: Duration) -> Result<Self, RegistryError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let prepared = Connection::open_with_flags(path, flags)
+            .and_then(|connection| prepare(&connection, busy_timeout).map(|()| connection));
+        let fault = |fault| RegistryError::from_sqlite(path, "open", fault);
+        let connection = prepared.map_err(fault)?;
+        let mut registry = Self { connection, path: path.to_owned() };
+        registry.change("open", |transaction| {
+            transaction.execute_batch(SCHEMA)?;
+            note_id(transaction, 0)
+        })?;
+        registry.check()?;
+        Ok(registry)
+    }
+
+    /// All event streams by id. Records that can't be one (a NULL, no text, an address given
+    /// twice) are passed over with a warning: the reference wrote whatever it was sent.
     ///
     /// # Errors
     ///
     /// When the database can't be read.
     pub fn list(&self) -> Result<Vec<EventStream>, RegistryError> {
-        let read = || {
-            let mut query =
-                self.database.prepare("SELECT id, uuid, routing_key FROM es ORDER BY id")?;
-            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            rows.collect::<Result<Vec<(i64, Option<String>, Option<String>)>, _>>()
-        };
-        let rows = read().map_err(|fault| self.error("read", fault))?;
-        Ok(rows.into_iter().filter_map(usable).collect())
+        let fault = |fault| RegistryError::from_sqlite(&self.path, "list", fault);
+        let mut statement = self.connection.prepare(SELECT_ALL).map_err(fault)?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get(0)?, event_stream(row)))).map_err(fault)?;
+        let mut uuids = HashSet::new();
+        let mut found = Vec::new();
+        for row in rows {
+            let (id, read): (i64, _) = row.map_err(fault)?;
+            match read {
+                Ok(one) if uuids.insert(one.uuid.clone()) => found.push(one),
+                Ok(_) => self.warn(id, "its uuid is the one of an earlier record"),
+                Err(what) => self.warn(id, what),
+            }
+        }
+        Ok(found)
     }
 
-    /// Registers a new event stream for `routing_key`.
+    /// Registers a new address for a stream. Durable when this returns.
     ///
     /// # Errors
     ///
-    /// When it can't be stored; then nothing was.
-    pub fn create(&mut self, routing_key: &StreamName) -> Result<EventStream, RegistryError> {
-        let uuid = Uuid::new_v4().to_string();
-        let id = self.change("create an event stream", |change| {
-            change.execute(
-                "UPDATE ess_counter SET last_id = \
-                 max(last_id, (SELECT coalesce(max(id), 0) FROM es)) + 1",
-                [],
-            )?;
-            let id: i64 =
-                change.query_row("SELECT last_id FROM ess_counter", [], |row| row.get(0))?;
-            change.execute(
+    /// [`RegistryError::RemovalPending`] while the log of a deleted stream of that name is still to
+    /// be removed; else when the database can't be written.
+    pub fn create(&mut self, routing_key: StreamName) -> Result<EventStream, RegistryError> {
+        let uuid = uuid::Uuid::new_v4().to_string();
+        let created = self.change("create", |transaction| {
+            let pending = "SELECT 1 FROM removal WHERE routing_key = ?1";
+            let pending = transaction.query_row(pending, [routing_key.as_str()], |_| Ok(()));
+            if pending.optional()?.is_some() {
+                return Ok(Created::RemovalPending);
+            }
+            note_id(transaction, 0)?;
+            let last: i64 =
+                transaction.query_row("SELECT id FROM last_id", [], |row| row.get(0))?;
+            let Some(id) = last.checked_add(1) else { return Ok(Created::Exhausted) };
+            transaction.execute(
                 "INSERT INTO es (id, uuid, routing_key) VALUES (?1, ?2, ?3)",
-                params![id, uuid, routing_key.as_str()],
+                (id, &uuid, routing_key.as_str()),
             )?;
-            change.execute(
-                "DELETE FROM ess_removal WHERE routing_key = ?1",
-                params![routing_key.as_str()],
-            )?;
-            Ok(id)
+            note_id(transaction, id)?;
+            Ok(Created::Id(id))
         })?;
-        Ok(EventStream { id, uuid, routing_key: routing_key.clone() })
+        match created {
+            Created::Id(id) => Ok(EventStream { id, uuid, routing_key }),
+            Created::RemovalPending => Err(RegistryError::RemovalPending { routing_key }),
+            Created::Exhausted => Err(RegistryError::Exhausted { path: self.path.clone() }),
+        }
     }
 
-    /// Deletes the event stream `id`; `None` when there is none.
+    /// Deletes an event stream; `None` when there is none with this id. Durable when this returns.
     ///
     /// # Errors
     ///
-    /// When that can't be stored; then it still exists.
+    /// When the database can't be written.
     pub fn delete(&mut self, id: i64) -> Result<Option<Deleted>, RegistryError> {
-        self.change("delete an event stream", |change| {
-            let row = change
-                .query_row(
-                    "SELECT id, uuid, routing_key FROM es WHERE id = ?1",
-                    params![id],
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-                )
-                .optional()?;
-            let Some(event_stream) = row.and_then(usable) else { return Ok(None) };
+        self.change("delete", |transaction| {
+            let select = "SELECT id, uuid, routing_key FROM es WHERE id = ?1";
+            let found = transaction.query_row(select, [id], |row| Ok(event_stream(row)));
+            let Some(Ok(event_stream)) = found.optional()? else { return Ok(None) };
+            note_id(transaction, id)?;
+            transaction.execute("DELETE FROM es WHERE id = ?1", [id])?;
             let key = event_stream.routing_key.as_str();
-            // The id stays taken although the row goes.
-            change.execute(
-                "UPDATE ess_counter SET last_id = \
-                 max(last_id, (SELECT coalesce(max(id), 0) FROM es))",
-                [],
-            )?;
-            change.execute("DELETE FROM es WHERE id = ?1", params![id])?;
-            let others: i64 = change.query_row(
-                "SELECT count(*) FROM es WHERE routing_key = ?1",
-                params![key],
-                |row| row.get(0),
-            )?;
+            let others = "SELECT count(*) FROM es WHERE routing_key = ?1";
+            let others: i64 = transaction.query_row(others, [key], |row| row.get(0))?;
             if others == 0 {
-                change.execute(
-                    "INSERT OR IGNORE INTO ess_removal (routing_key) VALUES (?1)",
-                    params![key],
-                )?;
+                let note = "INSERT OR IGNORE INTO removal (routing_key) VALUES (?1)";
+                transaction.execute(note, [key])?;
             }
             Ok(Some(Deleted { event_stream, last_of_stream: others == 0 }))
         })
     }
 
-    /// Streams whose log has still to be removed.
+    /// Streams whose last event stream was deleted and whose logs may still be there.
     ///
     /// # Errors
     ///
     /// When the database can't be read.
     pub fn pending_removals(&self) -> Result<Vec<StreamName>, RegistryError> {
-        let read = || {
-            let mut query = self.database.prepare("SELECT routing_key FROM ess_removal")?;
-            let rows = query.query_map([], |row| row.get(0))?;
-            rows.collect::<Result<Vec<String>, _>>()
-        };
-        let names = read().map_err(|fault| self.error("read", fault))?;
-        Ok(names.iter().filter_map(|name| StreamName::new(name).ok()).collect())
+        let fault = |fault| RegistryError::from_sqlite(&self.path, "list removals", fault);
+        let select = "SELECT routing_key FROM removal ORDER BY routing_key";
+        let mut statement = self.connection.prepare(select).map_err(fault)?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(fault)?;
+        let mut found = Vec::new();
+        for row in rows {
+            if let Ok(name) = StreamName::new(&row.map_err(fault)?) {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 
-    /// The log of `routing_key` is gone.
+    /// The log of this stream is gone, durably: its name may be used again.
     ///
     /// # Errors
     ///
-    /// When that can't be stored: it will be removed again at the next start, which does no harm.
+    /// When the database can't be written.
     pub fn removed(&mut self, routing_key: &StreamName) -> Result<(), RegistryError> {
-        self.change("record a removal", |change| {
-            change.execute(
-                "DELETE FROM ess_removal WHERE routing_key = ?1",
-                params![routing_key.as_str()],
-            )?;
-            Ok(())
+        self.change("note a removal", |transaction| {
+            let delete = "DELETE FROM removal WHERE routing_key = ?1";
+            transaction.execute(delete, [routing_key.as_str()]).map(|_| ())
         })
     }
 
-    /// Runs one transaction; its commit is durable.
+    /// Runs one transaction. It takes the write lock first: two that read before they write could
+    /// otherwise both decide on what the other is about to change.
     fn change<T>(
         &mut self,
-        what: &'static str,
+        operation: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, RegistryError> {
-        let run = || {
-            let change = self.database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&change)?;
-            change.commit()?;
-            Ok(result)
-        };
-        run().map_err(|fault| RegistryError::new(what, &self.path, fault))
+        let immediate = rusqlite::TransactionBehavior::Immediate;
+        self.connection
+            .transaction_with_behavior(immediate)
+            .and_then(|transaction| {
+                let outcome = work(&transaction)?;
+                transaction.commit()?;
+                Ok(outcome)
+            })
+            .map_err(|fault| RegistryError::from_sqlite(&self.path, operation, fault))
     }
 
-    fn error(&self, what: &'static str, fault: rusqlite::Error) -> RegistryError {
-        RegistryError::new(what, &self.path, fault)
+    /// Reads the whole file once: better to refuse it at the start than to lose records later.
+    fn check(&self) -> Result<(), RegistryError> {
+        let found = self
+            .connection
+            .prepare(SELECT_ALL)
+            .and_then(|_| self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)));
+        let found: String =
+            found.map_err(|fault| RegistryError::from_sqlite(&self.path, "check", fault))?;
+        match &*found {
+            "ok" => Ok(()),
+            _ => Err(RegistryError::Damaged { path: self.path.clone(), what: found }),
+        }
+    }
+
+    fn warn(&self, id: i64, what: &str) {
+        log::warn!("{}: record {id} is passed over: {what}", self.path.display());
     }
 }
 
-/// A row as an event stream. The reference allows NULLs and empty keys; those lead nowhere.
-fn usable(row: (i64, Option<String>, Option<String>)) -> Option<EventStream> {
-    let (id, uuid, routing_key) = row;
-    match (uuid, StreamName::new(routing_key.as_deref().unwrap_or_default())) {
-        (Some(uuid), Ok(routing_key)) => Some(EventStream { id, uuid, routing_key }),
-        (uuid, name) => {
-            let fault = name.err().map_or_else(|| "no uuid".into(), |fault| fault.to_string());
-            warn!("EventStream {id} ({uuid:?}) in the database is passed over: {fault}");
-            None
-        }
+/// Settings of the connection, before anything is read.
+fn prepare(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(busy_timeout)?;
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
+    connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS es (id INTEGER PRIMARY KEY, uuid TEXT, routing_key TEXT);
+    CREATE TABLE IF NOT EXISTS last_id (
+        one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS removal (routing_key TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;
+    INSERT OR IGNORE INTO last_id (one, id) VALUES (1, 0);
+";
+
+const SELECT_ALL: &str = "SELECT id, uuid, routing_key FROM es ORDER BY id";
+
+/// Notes that `id` and every id in the table was given. The reference may have been at work since
+/// we last were.
+fn note_id(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
+    let note = "UPDATE last_id SET id = max(id, ?1, coalesce((SELECT max(es.id) FROM es), 0))";
+    transaction.execute(note, [id]).map(|_| ())
+}
+
+/// The event stream in a row, or why there is none: SQLite keeps any type in any column.
+fn event_stream(row: &Row<'_>) -> Result<EventStream, &'static str> {
+    let text = |index, what| match row.get_ref(index) {
+        Ok(ValueRef::Text(bytes)) => str::from_utf8(bytes).map_err(|_| what),
+        _ => Err(what),
+    };
+    let uuid = text(1, "its uuid is not a text")?;
+    if uuid.is_empty() {
+        return Err("its uuid is empty");
     }
+    let routing_key = text(2, "its routing key is not a text")?;
+    let routing_key =
+        StreamName::new(routing_key).map_err(|_| "its routing key has not 1 to 255 bytes")?;
+    let id = row.get(0).map_err(|_| "its id is not an integer")?;
+    Ok(EventStream { id, uuid: uuid.to_owned(), routing_key })
 }
 
 #[cfg(test)]

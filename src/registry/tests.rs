@@ -1,113 +1,288 @@
 //! The registry on real files.
 
-use rusqlite::Connection;
+use std::fs;
+
 use tempfile::TempDir;
 
 use super::*;
 
-fn name(text: &str) -> StreamName {
-    StreamName::new(text).unwrap()
-}
-
+/// A folder with a database path in it.
 struct Place(TempDir);
 
 impl Place {
     fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("event-streams.db")
     }
 
     fn open(&self) -> Registry {
         Registry::open(&self.path()).unwrap()
     }
 
-    fn path(&self) -> PathBuf {
-        self.0.path().join("event-streams.db")
+    /// A file as the reference's `sqlite3` module leaves it.
+    fn written_by_the_reference(records: &str) -> Self {
+        let place = Self::new();
+        place.raw().execute_batch(REFERENCE_TABLE).unwrap();
+        place.raw().execute_batch(records).unwrap();
+        place
+    }
+
+    /// Another program at the same file.
+    fn raw(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
     }
 }
 
+const REFERENCE_TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS es (id INTEGER PRIMARY KEY, uuid TEXT, routing_key TEXT)";
+
+fn key(name: &str) -> StreamName {
+    StreamName::new(name).unwrap()
+}
+
 #[test]
-fn what_is_created_is_there_after_a_restart() {
+fn what_was_created_is_listed_also_after_a_restart() {
     let place = Place::new();
     let mut registry = place.open();
-    let first = registry.create(&name("abc")).unwrap();
-    let second = registry.create(&name("abc")).unwrap();
-    assert_eq!((first.id, second.id), (1, 2));
-    assert_ne!(first.uuid, second.uuid);
+    let created = ["abc", "abc", "'; DROP TABLE es; --", "é\0\n"].map(|name| {
+        let one = registry.create(key(name)).unwrap();
+        assert_eq!(one.routing_key.as_str(), name);
+        one
+    });
+    assert_eq!(created.each_ref().map(|one| one.id), [1, 2, 3, 4]);
+    assert_ne!(created[0].uuid, created[1].uuid);
+    assert_eq!(registry.list().unwrap(), created);
     drop(registry);
-    assert_eq!(place.open().list().unwrap(), [first, second]);
+    assert_eq!(place.open().list().unwrap(), created);
+}
+
+#[test]
+fn an_address_is_a_random_uuid() {
+    let created = Place::new().open().create(key("abc")).unwrap();
+    let uuid = uuid::Uuid::parse_str(&created.uuid).unwrap();
+    assert_eq!(uuid.get_version_num(), 4);
+    assert_eq!(created.uuid, uuid.hyphenated().to_string());
 }
 
 #[test]
 fn an_id_is_never_given_twice() {
     let place = Place::new();
     let mut registry = place.open();
-    registry.create(&name("a")).unwrap();
-    let newest = registry.create(&name("b")).unwrap();
-    registry.delete(newest.id).unwrap().unwrap();
+    for name in ["a", "b", "c"] {
+        registry.create(key(name)).unwrap();
+    }
+    for id in [3, 2, 1] {
+        assert!(registry.delete(id).unwrap().is_some());
+    }
+    assert_eq!(registry.create(key("d")).unwrap().id, 4);
+    registry.delete(4).unwrap();
     drop(registry);
-    assert_eq!(place.open().create(&name("c")).unwrap().id, newest.id + 1);
+    assert_eq!(place.open().create(key("e")).unwrap().id, 5);
 }
 
 #[test]
-fn only_the_last_event_stream_takes_the_log_with_it() {
-    let place = Place::new();
+fn an_id_of_the_reference_is_never_given_again() {
+    let records = "INSERT INTO es (uuid, routing_key) VALUES ('u1', 'a'), ('u2', 'b')";
+    let place = Place::written_by_the_reference(records);
     let mut registry = place.open();
-    let first = registry.create(&name("a")).unwrap();
-    let second = registry.create(&name("a")).unwrap();
-    assert!(!registry.delete(first.id).unwrap().unwrap().last_of_stream);
-    assert!(registry.pending_removals().unwrap().is_empty());
-    let deleted = registry.delete(second.id).unwrap().unwrap();
-    assert_eq!(deleted, Deleted { event_stream: second, last_of_stream: true });
-    drop(registry);
-    let mut registry = place.open();
-    assert_eq!(registry.pending_removals().unwrap(), [name("a")]);
-    registry.removed(&name("a")).unwrap();
-    assert!(registry.pending_removals().unwrap().is_empty());
-    assert_eq!(registry.delete(999).unwrap(), None);
+    registry.delete(2).unwrap();
+    assert_eq!(registry.create(key("c")).unwrap().id, 3);
+    // The reference at work again, behind our back: SQLite gives it the next free id.
+    place.raw().execute("INSERT INTO es (uuid, routing_key) VALUES ('u4', 'd')", []).unwrap();
+    registry.delete(4).unwrap();
+    assert_eq!(registry.create(key("e")).unwrap().id, 5);
 }
 
 #[test]
-fn a_database_of_the_reference_opens_as_it_is() {
-    let place = Place::new();
-    let reference = Connection::open(place.path()).unwrap();
-    reference
-        .execute_batch(
-            "CREATE TABLE es (id INTEGER PRIMARY KEY, uuid TEXT, routing_key TEXT);
-             INSERT INTO es (uuid, routing_key) VALUES ('vytxeTZskVKR7C7WgdSP3d', 'old');
-             INSERT INTO es (uuid, routing_key) VALUES ('noKeyAtAll00000000000x', NULL);
-             INSERT INTO es (uuid, routing_key) VALUES ('emptyKey0000000000000x', '');
-             INSERT INTO es (uuid, routing_key) VALUES (NULL, 'x');",
-        )
-        .unwrap();
-    drop(reference);
+fn a_file_of_the_reference_opens_as_it_is() {
+    let records = "INSERT INTO es (uuid, routing_key) VALUES
+        ('vytxeTZskVKR7C7WgdSP3d', 'abc'), ('nQoHzWBpZgUXhUKhAyqTwQ', 'abc')";
+    let place = Place::written_by_the_reference(records);
+    let listed = place.open().list().unwrap();
+    let expected = [(1, "vytxeTZskVKR7C7WgdSP3d"), (2, "nQoHzWBpZgUXhUKhAyqTwQ")];
+    let expected =
+        expected.map(|(id, uuid)| EventStream { id, uuid: uuid.into(), routing_key: key("abc") });
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn records_that_are_none_are_passed_over() {
+    let long = "x".repeat(256);
+    let place = Place::written_by_the_reference(&format!(
+        "INSERT INTO es (id, uuid, routing_key) VALUES
+            (1, NULL, 'a'), (2, 'u2', NULL), (3, '', 'a'), (4, 'u4', ''), (5, 'u5', '{long}'),
+            (6, X'75', 'a'), (7, 'u7', X'61'), (8, 'u8', CAST(X'FF' AS TEXT)),
+            (9, 'good', 'a'), (10, 'good', 'b'), (11, 'better', 'a'), (-3, 'odd', 'a')"
+    ));
     let mut registry = place.open();
     let listed = registry.list().unwrap();
-    let old = "vytxeTZskVKR7C7WgdSP3d".to_owned();
-    assert_eq!(listed, [EventStream { id: 1, uuid: old, routing_key: name("old") }]);
-    assert_eq!(registry.create(&name("new")).unwrap().id, 5);
-    drop(registry);
-    // And the reference reads what we wrote.
-    let reference = Connection::open(place.path()).unwrap();
-    let insert = "INSERT INTO es (uuid, routing_key) VALUES ('u', 'k')";
-    assert_eq!(reference.execute(insert, []).unwrap(), 1);
-    let count = "SELECT count(*) FROM es";
-    assert_eq!(reference.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 6);
+    let listed: Vec<_> = listed.iter().map(|one| (one.id, &*one.uuid)).collect();
+    assert_eq!(listed, [(-3, "odd"), (9, "good"), (11, "better")]);
+    for id in 1..=8 {
+        assert_eq!(registry.delete(id).unwrap(), None, "{id}");
+    }
+    assert_eq!(registry.create(key("a")).unwrap().id, 12);
 }
 
 #[test]
-fn a_routing_key_is_data_and_never_sql() {
+fn only_the_last_event_stream_takes_its_stream_along() {
     let place = Place::new();
     let mut registry = place.open();
-    let nasty = name("'; DROP TABLE es; -- \u{0}\"\n");
-    let made = registry.create(&nasty).unwrap();
-    assert_eq!(registry.list().unwrap(), [made]);
+    let [first, second, other] = ["a", "a", "b"].map(|name| registry.create(key(name)).unwrap());
+    let deleted = registry.delete(first.id).unwrap();
+    assert_eq!(deleted, Some(Deleted { event_stream: first.clone(), last_of_stream: false }));
+    assert_eq!(registry.pending_removals().unwrap(), []);
+    let deleted = registry.delete(second.id).unwrap();
+    assert_eq!(deleted, Some(Deleted { event_stream: second, last_of_stream: true }));
+    assert_eq!(registry.pending_removals().unwrap(), [key("a")]);
+    assert_eq!(registry.delete(first.id).unwrap(), None);
+    assert_eq!(registry.list().unwrap(), [other]);
 }
 
 #[test]
-fn a_file_that_is_no_database_is_named() {
+fn a_removal_is_remembered_until_it_is_done() {
     let place = Place::new();
-    std::fs::write(place.path(), "hello, I am a text file and not small at all".repeat(40))
-        .unwrap();
-    let fault = Registry::open(&place.path()).unwrap_err().to_string();
-    assert!(fault.contains("event-streams.db") && fault.contains("SQLite"), "{fault}");
+    let mut registry = place.open();
+    for name in ["a", "b"] {
+        let one = registry.create(key(name)).unwrap();
+        registry.delete(one.id).unwrap();
+    }
+    drop(registry);
+    let mut registry = place.open();
+    assert_eq!(registry.pending_removals().unwrap(), [key("a"), key("b")]);
+    let pending = RegistryError::RemovalPending { routing_key: key("a") };
+    assert_eq!(registry.create(key("a")), Err(pending));
+    registry.removed(&key("a")).unwrap();
+    registry.removed(&key("never there")).unwrap();
+    assert!(registry.create(key("a")).is_ok());
+    drop(registry);
+    assert_eq!(place.open().pending_removals().unwrap(), [key("b")]);
+}
+
+/// The one file holds what was answered, with nothing beside it: another program that knows only
+/// rollback journals reads it, also if we die right now.
+#[test]
+fn what_was_answered_is_in_the_one_file() {
+    let (place, copy) = (Place::new(), Place::new());
+    let mut registry = place.open();
+    let created = registry.create(key("abc")).unwrap();
+    let names: Vec<_> = fs::read_dir(place.0.path()).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    fs::copy(place.path(), copy.path()).unwrap();
+    let select = "SELECT uuid FROM es WHERE id = 1 AND routing_key = 'abc'";
+    let uuid: String = copy.raw().query_row(select, [], |row| row.get(0)).unwrap();
+    assert_eq!(uuid, created.uuid);
+    // Bytes 18 and 19 of the header: 1 is the rollback journal (SQLite file format §1.3.3).
+    assert_eq!(fs::read(place.path()).unwrap()[18..20], [1, 1]);
+}
+
+#[test]
+fn an_answer_waits_for_the_disk() {
+    let registry = Place::new().open();
+    let pragma = |name: &str| {
+        registry.connection.query_row(&format!("PRAGMA {name}"), [], |row| {
+            row.get_ref(0).map(|value| format!("{value:?}"))
+        })
+    };
+    assert_eq!(pragma("synchronous").unwrap(), "Integer(3)");
+    assert!(pragma("journal_mode").unwrap().contains(&format!("{:?}", b"delete")));
+}
+
+#[test]
+fn a_file_in_write_ahead_mode_is_taken_over() {
+    let place = Place::written_by_the_reference("INSERT INTO es VALUES (7, 'u', 'a')");
+    place.raw().query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+    assert_eq!(place.open().list().unwrap().len(), 1);
+    assert_eq!(fs::read(place.path()).unwrap()[18..20], [1, 1]);
+}
+
+#[test]
+fn a_locked_file_is_told_and_nothing_is_changed() {
+    let place = Place::new();
+    let mut registry = Registry::open_within(&place.path(), Duration::ZERO).unwrap();
+    let created = registry.create(key("a")).unwrap();
+    let other = place.raw();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let locked = RegistryError::Locked { path: place.path() };
+    assert_eq!(Registry::open_within(&place.path(), Duration::ZERO).unwrap_err(), locked);
+    assert_eq!(registry.create(key("b")).unwrap_err(), locked);
+    assert_eq!(registry.delete(created.id).unwrap_err(), locked);
+    assert_eq!(registry.list().unwrap_err(), locked);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(registry.list().unwrap(), [created]);
+    assert_eq!(registry.create(key("b")).unwrap().id, 2);
+}
+
+#[test]
+fn a_change_waits_for_another_program_but_not_for_ever() {
+    let registry = Place::new().open();
+    let select = "PRAGMA busy_timeout";
+    let waits: i64 = registry.connection.query_row(select, [], |row| row.get(0)).unwrap();
+    assert_eq!(waits.unsigned_abs(), REGISTRY_BUSY_MS_MAX);
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_left_alone() {
+    let place = Place::new();
+    let text = "this is a diary, not a database. ".repeat(100);
+    fs::write(place.path(), &text).unwrap();
+    let fault = Registry::open(&place.path()).unwrap_err();
+    assert!(matches!(fault, RegistryError::Damaged { .. }), "{fault}");
+    assert!(fault.to_string().contains("event-streams.db"), "{fault}");
+    assert_eq!(fs::read_to_string(place.path()).unwrap(), text);
+}
+
+#[test]
+fn another_table_of_that_name_is_refused() {
+    let place = Place::new();
+    for columns in ["name TEXT", "id INTEGER PRIMARY KEY", "id INTEGER PRIMARY KEY, uuid TEXT"] {
+        let table = format!("DROP TABLE IF EXISTS es; CREATE TABLE es ({columns})");
+        place.raw().execute_batch(&table).unwrap();
+        let fault = Registry::open(&place.path()).unwrap_err();
+        assert!(matches!(fault, RegistryError::Damaged { .. }), "{fault}");
+    }
+}
+
+#[test]
+fn a_damaged_file_is_refused_at_the_start() {
+    let place = Place::written_by_the_reference(
+        "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 500)
+         INSERT INTO es (uuid, routing_key) SELECT n, 'a long routing key that fills pages'
+         FROM number",
+    );
+    assert_eq!(place.open().list().unwrap().len(), 500);
+    let mut bytes = fs::read(place.path()).unwrap();
+    let third_page = 2 * 4096..3 * 4096;
+    bytes[third_page].fill(0xA5);
+    fs::write(place.path(), bytes).unwrap();
+    let fault = Registry::open(&place.path()).unwrap_err();
+    assert!(matches!(fault, RegistryError::Damaged { .. }), "{fault}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told() {
+    let place = Place::new();
+    let nowhere = place.0.path().join("missing").join("event-streams.db");
+    for path in [nowhere.as_path(), place.0.path()] {
+        let fault = Registry::open(path).unwrap_err();
+        assert!(matches!(fault, RegistryError::Unwritable { .. }), "{fault}");
+        assert!(fault.to_string().contains(&path.display().to_string()), "{fault}");
+    }
+}
+
+#[test]
+fn the_last_id_of_all_is_given_once() {
+    let place = Place::written_by_the_reference(&format!(
+        "INSERT INTO es (id, uuid, routing_key) VALUES ({}, 'u', 'a')",
+        i64::MAX - 1
+    ));
+    let mut registry = place.open();
+    assert_eq!(registry.create(key("a")).unwrap().id, i64::MAX);
+    let exhausted = RegistryError::Exhausted { path: place.path() };
+    assert_eq!(registry.create(key("a")).unwrap_err(), exhausted);
+    registry.delete(i64::MAX).unwrap();
+    assert_eq!(registry.create(key("a")).unwrap_err(), exhausted);
 }

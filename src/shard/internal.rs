@@ -158,6 +158,5 @@ async fn describe<S: Store>(
 
 fn failed(fault: &ChangeError) -> Response {
     error!(target: "http", "{fault}");
-    let status = if fault.disk_full() { 507 } else { 500 };
-    Response::detail(status, &fault.to_string())
+    Response::detail(fault.status(), &fault.to_string())
 }

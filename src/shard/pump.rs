@@ -29,9 +29,8 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
                 }
             }
             Drive::More => session.home.shard.turnstile.next().await,
-            Drive::History { from, frame_only } => {
-                if session.socket.writable().await.is_err()
-                    || !history.serve(&session, from, frame_only).await
+            Drive::History(from) => {
+                if session.socket.writable().await.is_err() || !history.serve(&session, from).await
                 {
                     session.broken();
                     break;
@@ -51,7 +50,7 @@ struct History<S: Store> {
 
 impl<S: Store> History<S> {
     /// Reads a piece from `from` and sends what fits. False when the connection is over.
-    async fn serve(&mut self, session: &Rc<Session<S>>, from: Cursor, frame_only: bool) -> bool {
+    async fn serve(&mut self, session: &Rc<Session<S>>, from: Cursor) -> bool {
         let shard = &session.home.shard;
         // The permit bounds the memory of all readings under way on this shard.
         let permit = shard.history_permits.take().await;
@@ -64,8 +63,9 @@ impl<S: Store> History<S> {
         };
         let reading = reader.read(self.bytes_max).await;
         let open = match reading {
+            Ok(Reading::Piece(piece)) if pass_over(session, &piece) => true,
             Ok(Reading::Piece(piece)) => {
-                let whole = self.send(session, &piece, frame_only);
+                let whole = self.send(session, &piece);
                 if whole == Some(true) {
                     self.reader = Some(reader);
                 }
@@ -94,9 +94,14 @@ impl<S: Store> History<S> {
 
     /// Sends what the socket takes of `piece`: whether that was all of it, `None` when the
     /// connection is broken.
-    fn send(&mut self, session: &Session<S>, piece: &Piece, frame_only: bool) -> Option<bool> {
+    fn send(&mut self, session: &Session<S>, piece: &Piece) -> Option<bool> {
+        // Asked after the reading: the end, or a pong to put in, may have come meanwhile.
+        let frame_only = session.consumer.borrow().frame_only();
         let owed = if frame_only { piece.rest_of_frame() } else { piece.bytes.len() };
         let bytes = piece.bytes.get(..owed).unwrap_or(&piece.bytes);
+        if bytes.is_empty() {
+            return Some(false);
+        }
         let sent = session.socket.try_write(bytes).ok()?;
         let whole = sent == piece.bytes.len();
         if sent > 0 {
@@ -106,6 +111,24 @@ impl<S: Store> History<S> {
         }
         self.bytes_max = (2 * sent).clamp(HISTORY_READ_BYTES_MIN, HISTORY_READ_BYTES_MAX);
         Some(whole)
+    }
+}
+
+/// Passes over what is older than the consumer wants: true when the piece begins with that.
+fn pass_over<S: Store>(session: &Session<S>, piece: &Piece) -> bool {
+    let mut consumer = session.consumer.borrow_mut();
+    let Some(timestamp) = consumer.not_before() else { return false };
+    let wanted = piece.runs.iter().find(|run| run.timestamp >= timestamp);
+    match wanted {
+        Some(run) if run.position == 0 => false,
+        Some(run) => {
+            consumer.sent_history(run.from);
+            true
+        }
+        None => {
+            consumer.sent_history(piece.end);
+            true
+        }
     }
 }
 

@@ -4,8 +4,6 @@
 //! leaves either a registered stream without a log (made when it is opened at the next start) or a
 //! log whose removal is on record (done at the next start), never events that come back.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,8 +24,6 @@ pub(super) struct Registrar {
     orders: Sender<Order>,
     /// One change at a time.
     turn: Permits,
-    /// Streams nobody is registered for whose log could not be removed yet.
-    leftovers: RefCell<HashSet<StreamName>>,
 }
 
 /// Why a change did not happen.
@@ -52,9 +48,13 @@ impl fmt::Display for ChangeError {
 }
 
 impl ChangeError {
-    /// The disk is full: trying again can help later.
-    pub(super) const fn disk_full(&self) -> bool {
-        matches!(self, Self::Registry(fault) if fault.disk_full())
+    /// The status that answers it: the disk is full, it may work soon, or it is broken.
+    pub(super) const fn status(&self) -> u16 {
+        match self {
+            Self::Registry(RegistryError::NoSpace { .. }) => 507,
+            Self::Registry(RegistryError::RemovalPending { .. }) | Self::Stopping => 503,
+            Self::Registry(_) | Self::Store(_) => 500,
+        }
     }
 }
 
@@ -76,7 +76,7 @@ impl Registrar {
         std::thread::Builder::new()
             .name("ess-registry".into())
             .spawn(move || work(registry, &queue))?;
-        Ok(Self { orders, turn: Permits::new(1), leftovers: RefCell::default() })
+        Ok(Self { orders, turn: Permits::new(1) })
     }
 
     /// Registers a new event stream for `name`; after the answer every shard knows it.
@@ -86,12 +86,14 @@ impl Registrar {
         name: StreamName,
     ) -> Result<Arc<EventStream>, ChangeError> {
         let _turn = self.turn.take().await;
-        if self.leftovers.borrow().contains(&name) && !self.remove_log(shard, &name).await {
-            let fault = format!("the events of an earlier stream {name:?} can't be removed");
-            return Err(ChangeError::Store(StoreError(fault.into())));
-        }
-        let key = name.clone();
-        let event_stream = self.order(|reply| Order::Create { name: key, reply }).await?;
+        let event_stream = match self.register(&name).await {
+            // Old events must be gone before the name is used again.
+            Err(ChangeError::Registry(RegistryError::RemovalPending { .. })) => {
+                self.remove_log(shard, &name).await;
+                self.register(&name).await?
+            }
+            other => other?,
+        };
         if let Err(fault) = open(shard, &name).await {
             // What can't be opened must not be promised.
             let id = event_stream.id;
@@ -106,6 +108,11 @@ impl Registrar {
         .await;
         info!("created EventStream {} ({}) for {name:?}", event_stream.id, event_stream.uuid);
         Ok(event_stream)
+    }
+
+    async fn register(&self, name: &StreamName) -> Result<EventStream, ChangeError> {
+        let name = name.clone();
+        self.order(|reply| Order::Create { name, reply }).await
     }
 
     /// Deletes the event stream `id`; `None` when there is none. After the answer its consumers
@@ -132,30 +139,23 @@ impl Registrar {
         Ok(Some(event_stream))
     }
 
-    /// Removes the log of a stream that nobody is registered for; true when it is gone. A failure
-    /// is retried before the name is used again and at the next start: the registry remembers.
-    pub(super) async fn remove_log<S: Store>(&self, shard: &Shard<S>, name: &StreamName) -> bool {
+    /// Removes the log of a stream that nobody is registered for. A failure is retried before the
+    /// name is used again and at the next start: the registry remembers.
+    pub(super) async fn remove_log<S: Store>(&self, shard: &Shard<S>, name: &StreamName) {
         let (reply, answer) = bounded(1);
         let index = home_of(name, shard.config.shards);
         shard.mailboxes.send(index, Message::Remove { name: name.clone(), reply }).await;
-        let removed = match answer.recv().await {
-            Ok(Ok(())) => true,
-            Ok(Err(fault)) => {
-                error!("the log of {name:?} can't be removed now: {fault}");
-                false
+        match answer.recv().await {
+            Ok(Ok(())) => {
+                let key = name.clone();
+                if let Err(fault) = self.order(|reply| Order::Removed { name: key, reply }).await {
+                    error!("the log of {name:?} is removed, but that is not recorded: {fault}");
+                }
             }
-            Err(_) => false,
-        };
-        if !removed {
-            self.leftovers.borrow_mut().insert(name.clone());
-            return false;
+            Ok(Err(fault)) => error!("the log of {name:?} can't be removed now: {fault}"),
+            // The shard has stopped.
+            Err(_) => {}
         }
-        self.leftovers.borrow_mut().remove(name);
-        let key = name.clone();
-        if let Err(fault) = self.order(|reply| Order::Removed { name: key, reply }).await {
-            error!("the log of {name:?} is removed, but that is not recorded: {fault}");
-        }
-        true
     }
 
     async fn order<T>(
@@ -197,7 +197,7 @@ fn work(mut registry: Registry, queue: &Receiver<Order>) {
     while let Ok(order) = queue.recv_blocking() {
         // A requester that is gone has stopped with its shard.
         let _ = match order {
-            Order::Create { name, reply } => reply.send_blocking(registry.create(&name)).is_ok(),
+            Order::Create { name, reply } => reply.send_blocking(registry.create(name)).is_ok(),
             Order::Delete { id, reply } => reply.send_blocking(registry.delete(id)).is_ok(),
             Order::Removed { name, reply } => reply.send_blocking(registry.removed(&name)).is_ok(),
         };

@@ -57,7 +57,7 @@ pub(super) enum Drive {
     /// There is more, and the socket may take it, but others want a turn.
     More,
     /// The history has to be read from here.
-    History { from: Cursor, frame_only: bool },
+    History(Cursor),
     /// The close frame is out, or the connection is broken: nothing follows.
     Over,
 }
@@ -75,7 +75,7 @@ impl<S: Store> Session<S> {
                     return Drive::Idle;
                 }
                 Step::Closed => return self.closed(),
-                Step::History { from, frame_only } => return Drive::History { from, frame_only },
+                Step::History(from) => return Drive::History(from),
                 Step::Poisoned => {
                     self.begin_end(&mut consumer, &super::reasons::DELETED);
                     continue;
@@ -113,7 +113,7 @@ impl<S: Store> Session<S> {
         }
         match self.drive() {
             Drive::Idle | Drive::Over => {}
-            Drive::Blocked | Drive::More | Drive::History { .. } => {
+            Drive::Blocked | Drive::More | Drive::History(_) => {
                 self.pumping.set(true);
                 self.progress.set(self.home.shard.now());
                 monoio::spawn(super::pump::pump(Rc::clone(self)));

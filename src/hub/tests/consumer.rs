@@ -132,9 +132,9 @@ fn an_ending_consumer_that_fell_behind_reads_only_its_frame() {
     let (mut stream, mut consumer) = inside(4);
     stream.pushes(&[framed(&[2000]), framed(&[2000])]);
     let from = Cursor { ordinal: Ordinal::new(1), sent: 4 };
-    assert_eq!(consumer.step(&stream.tail, 99), Step::History { from, frame_only: false });
+    assert_eq!(consumer.step(&stream.tail, 99), Step::History(from));
     consumer.end(&CLOSE);
-    assert_eq!(consumer.step(&stream.tail, 99), Step::History { from, frame_only: true });
+    assert_eq!(consumer.step(&stream.tail, 99), Step::History(from));
     consumer.sent_history(before(2));
     assert_eq!(take(&mut consumer, &stream, 99), CLOSE);
     assert_eq!(consumer.step(&stream.tail, 99), Step::Closed);
@@ -203,7 +203,7 @@ fn a_timestamp_that_came_and_left_the_tail_is_looked_for_in_the_history() {
     assert_eq!(stream.tail.floor(), Ordinal::new(3));
     for older in [1, 2] {
         let from = before(older);
-        assert_eq!(consumer.step(&stream.tail, 99), Step::History { from, frame_only: false });
+        assert_eq!(consumer.step(&stream.tail, 99), Step::History(from));
         assert_eq!(consumer.not_before(), at(1002));
         consumer.sent_history(before(older + 1));
     }

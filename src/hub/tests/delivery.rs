@@ -158,7 +158,8 @@ impl Peer {
                 self.consumer.sent_tail(&stream.tail, Outcome::of(sent, length), end);
                 Ok(sent > 0)
             }
-            Step::History { from, frame_only } => {
+            Step::History(from) => {
+                let frame_only = self.consumer.frame_only();
                 prop_assert_eq!(from, self.consumer.cursor());
                 prop_assert!(from.ordinal < stream.tail.floor());
                 prop_assert!(!frame_only || from.sent > 0);

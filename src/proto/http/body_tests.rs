@@ -68,6 +68,7 @@ fn bad_chunks_are_refused() {
         ("5\r\nhello0\r\n\r\n", Fault::Chunk),
         ("5\r\nhello\n0\r\n\r\n", Fault::Chunk),
         ("5\r\nhello\r\r\n", Fault::Chunk),
+        ("5\r\nhello\rx0\r\n\r\n", Fault::Chunk),
         ("00000000000000005\r\n", Fault::Chunk),
         ("0\r\nA: b\n\r\n", Fault::Trailer),
         ("0\r\n\n", Fault::Trailer),
