@@ -1,7 +1,8 @@
 //! The log of a whole process: started once, written by many threads, and by a panic.
 
-use std::fs;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, panic, thread};
 
 use ess::observe::logging;
 use log::LevelFilter;
@@ -12,6 +13,13 @@ fn threads_keep_their_order_and_a_panic_leaves_its_message() {
     log::info!("before the start nobody listens");
     let folder = tempfile::tempdir().expect("a temporary folder");
     logging::start(Some(folder.path()), LevelFilter::Info).expect("the log starts");
+    // The hook that is there before runs last: by then the message must be in the file.
+    let seen = Arc::new(AtomicBool::new(false));
+    let (noted, file) = (Arc::clone(&seen), folder.path().join("es.log"));
+    panic::set_hook(Box::new(move |_| {
+        let text = fs::read_to_string(&file).expect("readable");
+        noted.store(text.contains("two\\nlines"), Ordering::Relaxed);
+    }));
     logging::install_panic_hook();
     let threads: Vec<_> = (0..4)
         .map(|thread| {
@@ -24,9 +32,15 @@ fn threads_keep_their_order_and_a_panic_leaves_its_message() {
         thread.join().expect("logging doesn't panic");
     }
     let dying = thread::Builder::new().name("shard-7".into());
-    let dying = dying.spawn(|| panic!("two\nlines")).expect("a thread");
+    // So many lines that the writer is still busy when the panic comes.
+    let busy = || (0..5_000).for_each(|number| log::info!(target: logging::ACCESS, "{number}"));
+    let dying = dying.spawn(move || {
+        busy();
+        panic!("two\nlines")
+    });
+    let dying = dying.expect("a thread");
     dying.join().expect_err("it panics");
-    // No flush here: the hook has done it.
+    assert!(seen.load(Ordering::Relaxed), "the hook waits for the writer");
     let text = fs::read_to_string(folder.path().join("es.log")).expect("readable");
     for thread in 0..4 {
         let own = format!(" thread {thread} says ");
