@@ -260,3 +260,10 @@ pub const WEBSOCKET_ECHO_BYTES_MAX: usize = 64 << 20;
 /// How long a change of the registry waits for another process at the same file, in milliseconds:
 /// a person's `sqlite3` shell may look into it.
 pub const REGISTRY_BUSY_MS_MAX: u64 = 5_000;
+
+/// Looks at a port that is taken before it counts as taken: half a second, where a killed process'
+/// rings were seen to hold theirs for up to 11 ms.
+pub const PORT_RELEASE_LOOKS: usize = 25;
+
+/// Pause between two of them.
+pub const PORT_RELEASE_PAUSE: Duration = Duration::from_millis(20);

@@ -7,12 +7,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::thread;
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Config;
+use crate::limits::{PORT_RELEASE_LOOKS, PORT_RELEASE_PAUSE};
 
 /// What would go wrong, a line each with how to fix it.
 #[must_use]
@@ -25,7 +27,7 @@ pub fn problems(config: &Config) -> Vec<String> {
 }
 
 fn port_problem(name: &str, address: SocketAddr) -> Option<String> {
-    let fault = bind(address).err()?;
+    let fault = bind_patiently(address).err()?;
     let port = address.port();
     let (wrong, fix) = match Errno::from_io_error(&fault) {
         Some(Errno::ADDRINUSE) => (
@@ -43,6 +45,22 @@ fn port_problem(name: &str, address: SocketAddr) -> Option<String> {
         _ => (fault.to_string(), "choose another address".into()),
     };
     Some(format!("--{name} {address}: {wrong}; {fix}"))
+}
+
+/// As [`bind`]; a port that is taken is looked at again for a while. When a process on io_uring
+/// was killed, the kernel tears down its rings after the process is gone, and with them the
+/// listeners: who is started again at once would find its own port taken.
+#[expect(clippy::disallowed_methods, reason = "before any shard runs")]
+fn bind_patiently(address: SocketAddr) -> io::Result<()> {
+    for _ in 1..PORT_RELEASE_LOOKS {
+        match bind(address) {
+            Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {
+                thread::sleep(PORT_RELEASE_PAUSE);
+            }
+            found => return found,
+        }
+    }
+    bind(address)
 }
 
 /// Binds and lets go. With SO_REUSEADDR a port is refused only while somebody listens on it
