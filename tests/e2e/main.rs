@@ -1,0 +1,34 @@
+//! End-to-end: the real binary on free ports, driven by clients not written here.
+//!
+//! Every row of the wire contract, both drivers, one and two shards; then restarts, a flood, kill -9
+//! and a full disk. Needs `python3` (with venv), `node`, `npm` and `curl`; what pip and npm install
+//! goes to `target/e2e` once. One test binary, so that linking is paid for once; run a part with
+//! `cargo test --test e2e starts::`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it didn't expect, and says so"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test may block, and waits for conditions by looking again"
+)]
+
+mod support;
+
+mod cli;
+mod content;
+mod disk_full;
+mod ends;
+mod event_streams;
+mod faults;
+mod flood;
+mod frames;
+mod ledger;
+mod publish;
+mod refusals;
+mod restart;
+mod session;
+mod stalls;
+mod starts;

@@ -1,0 +1,63 @@
+//! A consumer in this process, fast enough for hundreds of thousands of events: tungstenite.
+
+use std::net::{SocketAddr, TcpStream};
+
+use tungstenite::protocol::frame::CloseFrame;
+use tungstenite::{Message, WebSocket};
+
+use super::DEADLINE;
+
+/// One consumer.
+pub(crate) struct Listener {
+    socket: WebSocket<TcpStream>,
+}
+
+/// What a consumer sees.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// A text message.
+    Text(tungstenite::Utf8Bytes),
+    /// The close frame; `None` when the connection broke.
+    End(Option<CloseFrame>),
+}
+
+impl Listener {
+    /// Connects and upgrades; `None` when the service isn't there (any more).
+    pub(crate) fn try_open(address: SocketAddr, url: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        let (socket, _) = tungstenite::client(url, stream).ok()?;
+        Some(Self { socket })
+    }
+
+    /// Connects and upgrades.
+    pub(crate) fn open(address: SocketAddr, url: &str) -> Self {
+        Self::try_open(address, url).expect("the service upgrades")
+    }
+
+    /// The next message, or the end.
+    pub(crate) fn next(&mut self) -> Seen {
+        loop {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => return Seen::Text(text),
+                Ok(Message::Close(frame)) => return Seen::End(frame),
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(other) => panic!("the service never sends {other:?}"),
+                Err(tungstenite::Error::Io(error))
+                    if error.kind() == std::io::ErrorKind::WouldBlock =>
+                {
+                    panic!("waited in vain for an event")
+                }
+                Err(_) => return Seen::End(None),
+            }
+        }
+    }
+
+    /// The next message, a text.
+    pub(crate) fn text(&mut self) -> tungstenite::Utf8Bytes {
+        match self.next() {
+            Seen::Text(text) => text,
+            Seen::End(end) => panic!("instead of a text: {end:?}"),
+        }
+    }
+}
