@@ -91,6 +91,7 @@ fn everyone_sees_exactly_its_continuation(setup: Setup) {
         stored.iter().map(|event| (event.ordinal, (event.timestamp, event.digest()))).collect();
     assert_eq!(sent.len(), count, "an ordinal was given out twice");
     assert!(sent.keys().copied().eq(1..=EVENTS + 1), "ordinals are dense");
+    assert!(sent.values().is_sorted_by_key(|(timestamp, _)| timestamp), "time went back");
     for account in accounts {
         account.check(&sent);
     }

@@ -1,7 +1,8 @@
 //! kill -9 under load, ten rounds, with a ledger of what was acknowledged.
 //!
 //! Publishers write each acknowledgement into the ledger; the service is killed after a random
-//! number of them and started again over the same data. In the end, for every stream: what is in
+//! number of them and started again over the same data; two more rounds end with SIGTERM under the
+//! same load. In the end, for every stream: what is in
 //! the ledger is in the log, under its ordinal and with its content; nothing is in the log that was
 //! never sent, and nothing twice; no ordinal was given out twice, also not to a consumer; and each
 //! consumer, resuming after every kill from its last ordinal, has seen the log without a gap.
@@ -16,7 +17,9 @@ use crate::support::{Dice, EventStream, Listener, Seen, Server, Setup, everywher
 
 everywhere!(nothing_acknowledged_is_lost);
 
-const ROUNDS: u64 = 10;
+/// Ten by kill -9, and each [`GENTLE`]th by SIGTERM.
+const ROUNDS: u64 = 12;
+const GENTLE: u64 = 6;
 /// Streams, so that two shards both have some.
 const STREAMS: usize = 3;
 const PUBLISHERS: usize = 2;
@@ -55,8 +58,8 @@ fn nothing_acknowledged_is_lost(setup: Setup) {
     server.kill();
 
     for round in 0..ROUNDS {
-        let server = Server::start_in(setup, data.path(), &[]);
-        run_until_killed(server, &mut ledgers, round, &mut dice);
+        let server = Server::start_in(setup, data.path(), &["--drain", "200ms"]);
+        run_until_ended(server, &mut ledgers, round, &mut dice);
     }
 
     let server = Server::start_in(setup, data.path(), &[]);
@@ -66,7 +69,7 @@ fn nothing_acknowledged_is_lost(setup: Setup) {
 }
 
 /// One life of the service.
-fn run_until_killed(server: Server, ledgers: &mut [Ledger], round: u64, dice: &mut Dice) {
+fn run_until_ended(server: Server, ledgers: &mut [Ledger], round: u64, dice: &mut Dice) {
     let (reports, received) = channel();
     let kill_after = 1 + dice.below(ACKNOWLEDGED_MAX);
     thread::scope(|scope| {
@@ -93,7 +96,12 @@ fn run_until_killed(server: Server, ledgers: &mut [Ledger], round: u64, dice: &m
         }
         drop(reports);
         let batches = receive(&received, kill_after);
-        server.kill();
+        if (round + 1).is_multiple_of(GENTLE) {
+            server.terminate();
+            assert_eq!(server.ended().code(), Some(0));
+        } else {
+            server.kill();
+        }
         batches.into_iter().chain(received).collect::<Vec<_>>()
     })
     .into_iter()
@@ -164,6 +172,8 @@ impl Ledger {
             let stored = &log[usize::try_from(ordinal - 1).expect("so many fit")];
             assert_eq!(body_of(stored), body, "ordinal {ordinal}");
         }
+        let times = log.windows(2).map(|pair| (timestamp_of(&pair[0]), timestamp_of(&pair[1])));
+        assert!(times.into_iter().all(|(one, next)| one <= next), "time went back");
         let mut once = HashSet::new();
         for stored in &log {
             assert!(self.attempted.contains(body_of(stored)), "never sent: {stored}");
@@ -191,4 +201,9 @@ fn read(listener: &mut Listener, first: u64, last: u64) -> Vec<String> {
 
 fn body_of(text: &str) -> &str {
     text.split_once("|ordinal: ").map_or(text, |(body, _)| body)
+}
+
+fn timestamp_of(text: &str) -> u64 {
+    let digits = text.rsplit_once("|timestamp: ").map(|(_, digits)| digits);
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no time in {text}"))
 }

@@ -29,6 +29,7 @@ mod ledger;
 mod publish;
 mod refusals;
 mod restart;
+mod retention;
 mod session;
 mod stalls;
 mod starts;

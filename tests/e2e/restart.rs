@@ -142,6 +142,52 @@ fn make_reference_database(path: &Path, rows: &[(i64, &str, &str)]) {
     assert!(status.expect("the end-to-end tests need `python3` on PATH").success());
 }
 
+#[test]
+fn each_life_may_have_other_shards_and_another_driver() {
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let keys: Vec<String> = (0..8).map(|number| format!("stream {number}")).collect();
+    let lives = [("io-uring", 1), ("epoll", 2), ("io-uring", 3), ("epoll", 1), ("io-uring", 2)];
+    let foreign = Foreign::start(Library::Ws);
+    let mut streams = Vec::new();
+    for (life, (driver, shards)) in lives.into_iter().enumerate() {
+        let server = Server::start_in(Setup { driver, shards }, data.path(), &[]);
+        if streams.is_empty() {
+            streams = keys.iter().map(|key| server.create(key)).collect();
+        }
+        for (stream, key) in streams.iter().zip(&keys) {
+            server.publish(stream.id, &format!("{key}, life {life}"));
+            let replay = foreign.open(&server.url(&stream.uuid, "stream_from_ordinal=0"));
+            for earlier in 0..=life {
+                let expected = format!("{key}, life {earlier}|ordinal: {}|", earlier + 1);
+                let text = replay.text();
+                assert!(text.starts_with(&expected), "{text}, expected {expected}");
+            }
+        }
+        server.kill();
+    }
+}
+
+/// Whenever the disk is asked to write, the events are the kernel's before they are acknowledged.
+#[test]
+fn every_way_to_sync_survives_a_kill() {
+    for fsync in ["always", "interval=10", "interval=60000", "never"] {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let server = Server::start_in(Setup::USUAL, data.path(), &["--fsync", fsync]);
+        let stream = server.create("abc");
+        let last = (0..50).map(|n| server.publish(stream.id, &n.to_string()).last).max();
+        server.kill();
+        let server = Server::start_in(Setup::USUAL, data.path(), &["--fsync", fsync]);
+        let foreign = Foreign::start(Library::Websockets);
+        let replay = foreign.open(&server.url(&stream.uuid, "stream_from_ordinal=0"));
+        for n in 0..50 {
+            let text = replay.text();
+            assert!(text.starts_with(&format!("{n}|ordinal: {}|", n + 1)), "{fsync}: {text}");
+        }
+        let next = server.publish(stream.id, "next").first;
+        assert_eq!(Some(next), last.map(|last| last + 1), "{fsync}");
+    }
+}
+
 /// The kernel lets go of a killed process' listeners a little later than of the process.
 fn the_same_port_after_a_kill(setup: Setup) {
     let data = tempfile::tempdir().expect("a temporary directory");

@@ -77,6 +77,11 @@ impl Api {
         serde_json::from_str(&text.expect("text")).expect("the answer is JSON")
     }
 
+    /// The oldest ordinal of the item's stream that is retained.
+    pub(crate) fn floor(&self, id: i64) -> u64 {
+        self.item(id)["floor"].as_u64().expect("an item tells its floor")
+    }
+
     /// How many consumers the item's stream has.
     pub(crate) fn consumers(&self, id: i64) -> u64 {
         self.item(id)["consumers"].as_u64().expect("an item tells its consumers")
