@@ -15,4 +15,7 @@ pub mod proto;
 
 pub mod store;
 
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+
 pub mod cli;
