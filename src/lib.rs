@@ -15,6 +15,9 @@ pub mod proto;
 
 pub mod store;
 
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+
 pub mod hub;
 pub mod registry;
 

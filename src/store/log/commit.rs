@@ -97,6 +97,7 @@ impl<D: Disk> Shared<D> {
     fn put_headers(&self, sheets: &mut [Sheet], timestamp: Timestamp, group: u64) -> u32 {
         let salt = self.active().header.salt;
         let mut link = self.link.get();
+        let mut sheet_start = group;
         let mut left: usize = sheets.iter().map(|sheet| sheet.drafts.len()).sum();
         for sheet in sheets {
             for draft in &sheet.drafts {
@@ -115,12 +116,14 @@ impl<D: Disk> Shared<D> {
                     count: draft.count,
                     payload_crc: crc32c::crc32c(payload),
                 };
-                let (bytes, check) = header.encode(salt);
+                let position = sheet_start + (draft.start - BLOCK_HEADER_BYTES) as u64;
+                let (bytes, check) = header.encode(salt, position);
                 let (before, _) = sheet.bytes.split_at_mut(draft.start);
                 let (_, room) = before.split_at_mut(draft.start - BLOCK_HEADER_BYTES);
                 room.copy_from_slice(&bytes);
                 link = check;
             }
+            sheet_start += sheet.bytes.len() as u64;
         }
         link
     }
@@ -255,7 +258,7 @@ impl<D: Disk> Shared<D> {
             count: 0,
             payload_crc: 0,
         };
-        let (bytes, check) = header.encode(active.header.salt);
+        let (bytes, check) = header.encode(active.header.salt, active.end());
         self.write(Bytes::copy_from_slice(&bytes), active.end()).await?;
         self.sync_group().await?;
         active.set_end(active.end() + BLOCK_HEADER_BYTES as u64);

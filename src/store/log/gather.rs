@@ -48,16 +48,23 @@ pub(super) enum Stop {
     Damaged(BlockHeader),
 }
 
-/// Gathers what `stretch`, which begins at the block of `next`, holds from `cursor` on.
-pub(super) fn gather(stretch: Vec<u8>, salt: u32, next: Ordinal, cursor: Cursor) -> Gathered {
-    let mut gathering =
-        Gathering { bytes: stretch, runs: Vec::new(), cursor, at: 0, next, filled: 0 };
+/// Gathers what `stretch` holds from `cursor` on. It begins at `position` of a segment with this
+/// salt, where the block of `next` is expected.
+pub(super) fn gather(
+    stretch: Vec<u8>,
+    salt: u32,
+    position: u64,
+    next: Ordinal,
+    cursor: Cursor,
+) -> Gathered {
+    let (runs, at, filled) = (Vec::new(), 0, 0);
+    let mut gathering = Gathering { bytes: stretch, runs, cursor, position, at, next, filled };
     let stop = loop {
         if let Some(stop) = gathering.step(salt) {
             break stop;
         }
     };
-    let Gathering { mut bytes, runs, cursor, at, next, filled } = gathering;
+    let Gathering { mut bytes, runs, cursor, at, next, filled, .. } = gathering;
     bytes.truncate(filled);
     Gathered { bytes, runs, cursor, passed: at as u64, next, stop }
 }
@@ -67,6 +74,8 @@ struct Gathering {
     bytes: Vec<u8>,
     runs: Vec<Run>,
     cursor: Cursor,
+    /// Where in the segment the stretch begins.
+    position: u64,
     at: usize,
     next: Ordinal,
     filled: usize,
@@ -79,7 +88,7 @@ impl Gathering {
         if rest.len() < BLOCK_HEADER_BYTES {
             return Some(Stop::More);
         }
-        let header = match BlockHeader::decode(rest, salt) {
+        let header = match BlockHeader::decode(rest, salt, self.position + self.at as u64) {
             Some((header, _)) if header.first >= self.next => header,
             _ => return Some(Stop::NoBlock),
         };

@@ -93,8 +93,9 @@ impl BlockHeader {
         BLOCK_HEADER_BYTES as u64 + self.length as u64
     }
 
-    /// The header's bytes, and its check, which the next block links to.
-    pub(crate) fn encode(&self, salt: u32) -> ([u8; BLOCK_HEADER_BYTES], u32) {
+    /// The header's bytes for a block at `position` of its segment, and its check, which the next
+    /// block links to.
+    pub(crate) fn encode(&self, salt: u32, position: u64) -> ([u8; BLOCK_HEADER_BYTES], u32) {
         let mut bytes = [0; BLOCK_HEADER_BYTES];
         let mut rest = &mut bytes[..];
         put(&mut rest, BLOCK_MAGIC);
@@ -106,14 +107,15 @@ impl BlockHeader {
         put(&mut rest, self.group.to_le_bytes());
         put(&mut rest, self.length.to_le_bytes());
         put(&mut rest, self.count.to_le_bytes());
-        let check = block_check(salt, &bytes);
+        let check = block_check(salt, position, &bytes);
         let (_, place) = bytes.split_at_mut(CHECKED_BYTES);
         put(&mut &mut *place, check.to_le_bytes());
         (bytes, check)
     }
 
-    /// The header that `bytes` begin with, and its check. `None` when there is none.
-    pub(crate) fn decode(bytes: &[u8], salt: u32) -> Option<(Self, u32)> {
+    /// The header that `bytes`, which stand at `position` of their segment, begin with, and its
+    /// check. `None` when there is none.
+    pub(crate) fn decode(bytes: &[u8], salt: u32, position: u64) -> Option<(Self, u32)> {
         let mut rest = bytes.first_chunk::<BLOCK_HEADER_BYTES>()?.as_slice();
         if take::<4>(&mut rest)? != BLOCK_MAGIC {
             return None;
@@ -127,7 +129,7 @@ impl BlockHeader {
         let length = u32::from_le_bytes(take(&mut rest)?);
         let count = u32::from_le_bytes(take(&mut rest)?);
         let check = u32::from_le_bytes(take(&mut rest)?);
-        if flags > 1 || (zero, zero_too) != (0, 0) || check != block_check(salt, bytes) {
+        if flags > 1 || (zero, zero_too) != (0, 0) || check != block_check(salt, position, bytes) {
             return None;
         }
         let kind = kind_of(kind)?;
@@ -214,8 +216,10 @@ impl SegmentHeader {
     }
 }
 
-fn block_check(salt: u32, bytes: &[u8]) -> u32 {
-    crc32c_append(salt, bytes.get(..CHECKED_BYTES).unwrap_or_default())
+/// Depends on the place too: a block that a disk wrote to the wrong place is no block there.
+fn block_check(salt: u32, position: u64, bytes: &[u8]) -> u32 {
+    let seed = crc32c_append(salt, &position.to_le_bytes());
+    crc32c_append(seed, bytes.get(..CHECKED_BYTES).unwrap_or_default())
 }
 
 const fn kind_byte(kind: BlockKind) -> u8 {
@@ -295,23 +299,24 @@ mod tests {
 
     #[test]
     fn a_block_header_reads_back_and_no_flipped_bit_does() {
-        let (bytes, check) = block().encode(5);
-        assert_eq!(BlockHeader::decode(&bytes, 5), Some((block(), check)));
-        assert_eq!(BlockHeader::decode(&bytes, 6), None, "another segment's salt");
+        let (bytes, check) = block().encode(5, 1024);
+        assert_eq!(BlockHeader::decode(&bytes, 5, 1024), Some((block(), check)));
+        assert_eq!(BlockHeader::decode(&bytes, 6, 1024), None, "another segment's salt");
+        assert_eq!(BlockHeader::decode(&bytes, 5, 1025), None, "another place");
         for bit in 0..8 * bytes.len() {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(BlockHeader::decode(&flipped, 5), None, "bit {bit}");
+            assert_eq!(BlockHeader::decode(&flipped, 5, 1024), None, "bit {bit}");
         }
         for cut in 0..bytes.len() {
-            assert_eq!(BlockHeader::decode(&bytes[..cut], 5), None);
+            assert_eq!(BlockHeader::decode(&bytes[..cut], 5, 1024), None);
         }
     }
 
     #[test]
     fn zeros_are_the_end_of_a_segment() {
         for salt in [0, 1, u32::MAX] {
-            assert_eq!(BlockHeader::decode(&[0; 4096], salt), None);
+            assert_eq!(BlockHeader::decode(&[0; 4096], salt, 1024), None);
         }
     }
 
@@ -321,8 +326,8 @@ mod tests {
             use BlockKind::{Closing, Events, Fence};
             [Events(Kind::Framed), Events(Kind::Poison), Events(Kind::Withheld), Fence, Closing]
                 .map(|kind| {
-                    let (bytes, _) = BlockHeader { kind, count, length, ..block() }.encode(0);
-                    BlockHeader::decode(&bytes, 0).is_some()
+                    let (bytes, _) = BlockHeader { kind, count, length, ..block() }.encode(0, 9);
+                    BlockHeader::decode(&bytes, 0, 9).is_some()
                 })
         };
         assert_eq!(all(0, 0), [false, false, false, true, true]);

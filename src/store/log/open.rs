@@ -48,7 +48,6 @@ impl<D: Disk> LogStore<D> {
         let recovered = match self.disk.list(&directory).await {
             Ok(listed) => self.recover(name, &directory, listed).await?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.create_directories(&directory).await?;
                 self.recover(name, &directory, Vec::new()).await?
             }
             Err(error) => return Err(store_fault("list", &directory)(error)),
@@ -59,6 +58,7 @@ impl<D: Disk> LogStore<D> {
         Ok(LogStream { shared: Rc::new(shared) })
     }
 
+    /// Makes the stream's directory durable. That it is there doesn't say that it is.
     async fn create_directories(&self, directory: &Path) -> Result<(), StoreError> {
         let streams = &self.streams_dir;
         self.disk.create_directory(streams).await.map_err(store_fault("create", streams))?;
@@ -161,6 +161,7 @@ impl<D: Disk> LogStore<D> {
             after_poison: false,
             name: name.as_str().to_owned(),
         };
+        self.create_directories(directory).await?;
         let path = directory.join(segment_name(header.first));
         let created = create_segment(&self.disk, header, path.clone()).await;
         let (segment, file, check) = created.map_err(store_fault("create", &path))?;
@@ -276,11 +277,19 @@ impl<D: Disk> Shared<D> {
         }
     }
 
-    /// Writes the last group as it is once more. A sync that failed in an earlier life may have
-    /// left it in the page cache only, where it reads well and no later sync saves it: Linux marks
-    /// pages clean when it failed to write them.
+    /// Writes the last group as it is once more, or the header where there is no group yet. A sync
+    /// that failed in an earlier life may have left it in the page cache only, where it reads well
+    /// and no later sync saves it: Linux marks pages clean when it failed to write them.
     async fn write_again(&self, file: &Rc<D::File>, tail: &Tail) -> io::Result<()> {
         let mut position = tail.last_group;
+        if position == 0 {
+            // From what was read: one of its two copies may be torn.
+            let (header, _) = self.active().header.encode();
+            position = header.len() as u64;
+            write_all(&**file, header.into(), 0).await?;
+            // A block behind a header that is lost could never be read again.
+            file.sync_data().await?;
+        }
         while position < tail.position {
             let rest = usize::try_from(tail.position - position).unwrap_or(usize::MAX);
             let bytes = read_full(&**file, position, rest.min(REWRITE_BYTES)).await?;
@@ -291,7 +300,7 @@ impl<D: Disk> Shared<D> {
             write_all(&**file, bytes.into(), position).await?;
             position += length;
         }
-        Ok(())
+        self.disk.sync_directory(&self.directory).await
     }
 }
 

@@ -191,3 +191,123 @@ impl Drop for Stand<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use super::*;
+    use crate::event::{Ordinal, Timestamp};
+
+    type Entering<'a> = Pin<Box<dyn Future<Output = Entered<'a>> + 'a>>;
+
+    fn enter<'a>(queue: &'a Queue, count: usize, bytes: usize) -> Entering<'a> {
+        let mut entering: Entering<'a> =
+            Box::pin(queue.enter(vec![Bytes::from(vec![b'x'; bytes]); count]));
+        // Its place in line is that of its first poll.
+        let entered = poll(&mut entering);
+        assert!(entered.is_none(), "somebody else leads");
+        entering
+    }
+
+    fn poll<'a>(entering: &mut Entering<'a>) -> Option<Entered<'a>> {
+        match entering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(entered) => Some(entered),
+            Poll::Pending => None,
+        }
+    }
+
+    fn lead<'a>(queue: &'a Queue, bodies: usize) -> Turn<'a> {
+        let mut entering: Entering<'a> =
+            Box::pin(queue.enter(vec![Bytes::from_static(b"x"); bodies]));
+        turn(poll(&mut entering))
+    }
+
+    fn turn(entered: Option<Entered<'_>>) -> Turn<'_> {
+        match entered {
+            Some(Entered::Leads(turn)) => turn,
+            Some(Entered::Answered(_)) | None => panic!("it should lead"),
+        }
+    }
+
+    fn receipt() -> Answer {
+        let first = Ordinal::new(1);
+        Ok(Receipt { first, last: first, timestamp: Timestamp::EPOCH, withheld: Vec::new() })
+    }
+
+    #[test]
+    fn those_who_wait_are_answered_by_the_leader_and_the_next_leads() {
+        let queue = Queue::default();
+        let turn_one = lead(&queue, 1);
+        let mut second = enter(&queue, 1, 1);
+        let group = turn_one.take_group();
+        assert_eq!(group.len(), 2);
+        let mut late = enter(&queue, 1, 1);
+        for ticket in &group {
+            ticket.answer(receipt());
+        }
+        assert!(poll(&mut late).is_none(), "the lead is not free yet");
+        drop(turn_one);
+        assert!(matches!(poll(&mut second), Some(Entered::Answered(Ok(_)))));
+        let turn_two = turn(poll(&mut late));
+        assert_eq!(turn_two.take_group().len(), 1, "a leader serves no group but its own");
+    }
+
+    #[test]
+    fn a_group_is_bounded_on_both_sides_of_both_limits() {
+        for (count, bytes, fits) in [
+            (1, GROUP_BYTES_MAX - 1, true),
+            (1, GROUP_BYTES_MAX, false),
+            (GROUP_EVENTS_MAX - 1, 0, true),
+            (GROUP_EVENTS_MAX, 0, false),
+        ] {
+            let queue = Queue::default();
+            let turn = lead(&queue, 1);
+            let _second = enter(&queue, count, bytes);
+            assert_eq!(turn.take_group().len(), if fits { 2 } else { 1 }, "{count} {bytes}");
+        }
+        let queue = Queue::default();
+        let turn = lead(&queue, GROUP_EVENTS_MAX + 1);
+        assert_eq!(turn.take_group().len(), 1, "one that is too large goes alone");
+    }
+
+    #[test]
+    fn who_wants_only_the_lead_splits_groups_and_keeps_its_place() {
+        let queue = Queue::default();
+        let turn = lead(&queue, 1);
+        let mut maintenance = Box::pin(queue.lead());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(maintenance.as_mut().poll(&mut context).is_pending());
+        let mut behind = enter(&queue, 1, 1);
+        assert_eq!(turn.take_group().len(), 1);
+        drop(turn);
+        assert!(poll(&mut behind).is_none());
+        let Poll::Ready(turn) = maintenance.as_mut().poll(&mut context) else {
+            panic!("it is its turn");
+        };
+        drop(turn);
+        assert!(matches!(poll(&mut behind), Some(Entered::Leads(_))));
+    }
+
+    #[test]
+    fn one_who_walks_away_blocks_nobody() {
+        let queue = Queue::default();
+        let turn_one = lead(&queue, 1);
+        let gone = enter(&queue, 1, 1);
+        let told = enter(&queue, 1, 1);
+        let mut last = enter(&queue, 1, 1);
+        drop(gone);
+        assert_eq!(turn_one.take_group().len(), 3);
+        drop((turn_one, told));
+        let queue_two = Queue::default();
+        let turn_two = lead(&queue_two, 1);
+        let next = enter(&queue_two, 1, 1);
+        let mut after = enter(&queue_two, 1, 1);
+        drop(turn_two.queue.line.borrow_mut().pop_front());
+        drop(turn_two);
+        drop(next);
+        assert!(matches!(poll(&mut after), Some(Entered::Leads(_))), "the lead was handed on");
+        assert!(poll(&mut last).is_none(), "its leader never answered");
+    }
+}

@@ -164,7 +164,8 @@ impl<D: Disk> LogReader<D> {
         let length = usize::try_from(rest).unwrap_or(wanted).min(wanted);
         let stretch = read_full(&*place.file, place.position, length).await;
         let stretch = stretch.map_err(|error| failed(&place.segment, &error))?;
-        let gathered = gather(stretch, place.segment.header.salt, place.next, self.cursor);
+        let (salt, position) = (place.segment.header.salt, place.position);
+        let gathered = gather(stretch, salt, position, place.next, self.cursor);
         self.cursor = gathered.cursor;
         place.position += gathered.passed;
         place.next = gathered.next;

@@ -66,7 +66,7 @@ impl<'a, F: DiskFile> Window<'a, F> {
     pub(super) async fn header(&mut self, position: u64, salt: u32) -> io::Result<Option<Found>> {
         let end = self.end;
         let bytes = self.bytes(position, BLOCK_HEADER_BYTES).await?;
-        let found = BlockHeader::decode(bytes, salt).map(|(header, check)| Found {
+        let found = BlockHeader::decode(bytes, salt, position).map(|(header, check)| Found {
             position,
             header,
             check,
