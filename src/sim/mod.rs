@@ -16,6 +16,8 @@ mod damage;
 mod dice;
 mod disk;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod history;
 mod medium;
 #[cfg(test)]
