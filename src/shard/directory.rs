@@ -54,3 +54,25 @@ impl Directory {
         names
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event_stream(id: i64, uuid: &str, key: &str) -> Arc<EventStream> {
+        let routing_key = StreamName::new(key).unwrap();
+        Arc::new(EventStream { id, uuid: uuid.into(), routing_key })
+    }
+
+    #[test]
+    fn both_ways_in_lead_to_the_same_and_end_together() {
+        let (one, two) = (event_stream(1, "u1", "b"), event_stream(2, "u2", "b"));
+        let mut directory = Directory::new([Arc::clone(&two), Arc::clone(&one)]);
+        assert_eq!(directory.all(), [Arc::clone(&one), Arc::clone(&two)], "oldest first");
+        assert_eq!(directory.names().len(), 1, "one stream behind two addresses");
+        assert_eq!(directory.by_uuid("u2"), directory.by_id(2));
+        directory.remove(&one);
+        assert_eq!((directory.by_uuid("u1"), directory.by_id(1)), (None, None));
+        assert_eq!(directory.all(), [two]);
+    }
+}
