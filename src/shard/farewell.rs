@@ -8,6 +8,7 @@ use crate::limits::{
     ECHO_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT, REFUSED_TIMEOUT, WEBSOCKET_ECHO_BYTES_MAX,
 };
 use crate::net::Socket;
+use crate::observe::logging::ACCESS;
 use crate::proto::websocket::frame::{Opcode, put_header};
 use crate::proto::websocket::{Fact, Ignored, Inbound, Sink, Slice, close};
 
@@ -16,7 +17,7 @@ use super::http::Connection;
 /// Answers the handshake, tells why nothing follows, and waits for the peer's close.
 pub(super) async fn refuse(socket: Socket, greeting: &[u8], reason: &Reason) {
     info!(
-        target: "access",
+        target: ACCESS,
         "{} WEBSOCKET closed {} {:?}", socket.peer(), reason.code, reason.text,
     );
     let mut bytes = greeting.to_vec();

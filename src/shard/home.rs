@@ -15,6 +15,7 @@ use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
 use crate::hub::{Consumer, Tail};
 use crate::limits::FAN_OUT_TURN;
 use crate::net::Socket;
+use crate::observe::logging::ACCESS;
 use crate::store::{
     AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
     StreamStore,
@@ -199,7 +200,7 @@ impl<S: Store> Home<S> {
         let gone = super::reasons::GONE;
         let reason = ended.as_ref().unwrap_or(&gone);
         info!(
-            target: "access",
+            target: ACCESS,
             "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",
             session.socket.peer(),
             session.uuid,

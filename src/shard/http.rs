@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use log::info;
 use monoio::time::timeout;
 
 use crate::limits::{
@@ -12,6 +13,7 @@ use crate::limits::{
     HTTP_LINGER_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT,
 };
 use crate::net::Socket;
+use crate::observe::logging::ACCESS;
 use crate::proto::http::{Body, CONTINUE, Fault, Head, Reply, Response, parse};
 
 use super::budget::{Budget, Share};
@@ -49,8 +51,23 @@ impl Connection {
         Self { socket, arrived: Vec::new() }
     }
 
-    /// The next request's head. `first`: the connection is new, so it should come soon.
-    pub(super) async fn head(&mut self, first: bool) -> Result<Head, Stop> {
+    /// The next request's head; `None` when there will be none, and whoever was at fault has been
+    /// told. `first`: the connection is new, so it should come soon.
+    pub(super) async fn request(&mut self, first: bool) -> Option<Head> {
+        match self.head(first).await {
+            Ok(head) => Some(head),
+            Err(Stop::Gone) => None,
+            Err(Stop::Answer(response)) => {
+                info!(target: ACCESS, "{} - {}", self.socket.peer(), response.status());
+                // A peer that can't read its answer has nothing left to be told.
+                let _ = self.answer(&response, Reply::CLOSE).await;
+                self.linger().await;
+                None
+            }
+        }
+    }
+
+    async fn head(&mut self, first: bool) -> Result<Head, Stop> {
         if self.arrived.is_empty() && !first {
             match timeout(HTTP_IDLE_TIMEOUT, self.more()).await {
                 Ok(Ok(true)) => {}
@@ -125,7 +142,7 @@ impl Connection {
     }
 
     /// Closes so that the peer can read our answer even when it is still sending.
-    pub(super) async fn linger(self) {
+    pub(super) async fn linger(&self) {
         self.socket.shutdown_write();
         let drained = async {
             let mut sink = vec![0; HTTP_READ_BYTES];

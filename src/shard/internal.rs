@@ -8,6 +8,7 @@ use log::{error, info};
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::{Call, call, route};
 use crate::net::Socket;
+use crate::observe::logging::{ACCESS, HTTP};
 use crate::proto::http::{Framing, Head, Reply, Response};
 use crate::registry::EventStream;
 use crate::store::{AppendError, Bounds, Store};
@@ -23,15 +24,7 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, registrar: Rc<Registrar
     let mut connection = Connection::new(socket);
     let mut first = true;
     loop {
-        let head = match connection.head(first).await {
-            Ok(head) => head,
-            Err(Stop::Gone) => return,
-            Err(Stop::Answer(response)) => {
-                info!(target: "access", "{} - {}", connection.socket.peer(), response.status());
-                let _ = connection.answer(&response, Reply::CLOSE).await;
-                return connection.linger().await;
-            }
-        };
+        let Some(head) = connection.request(first).await else { return };
         first = false;
         let in_flight = InFlight::new(&shard);
         let (response, intact) = match respond(&shard, &registrar, &mut connection, &head).await {
@@ -40,7 +33,7 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, registrar: Rc<Registrar
             Err(Stop::Gone) => return,
         };
         info!(
-            target: "access",
+            target: ACCESS,
             "{} {} {} {}",
             connection.socket.peer(), head.method_name(), target(&head), response.status(),
         );
@@ -135,7 +128,7 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Ca
                     answer::failed("The stream's log can't be opened; see the service's log")
                 }
                 Err(fault) => {
-                    error!(target: "http", "{}: {fault}", event_stream.routing_key);
+                    error!(target: HTTP, "{}: {fault}", event_stream.routing_key);
                     answer::not_appended(id, &fault)
                 }
             }
@@ -157,6 +150,6 @@ async fn describe<S: Store>(
 }
 
 fn failed(fault: &ChangeError) -> Response {
-    error!(target: "http", "{fault}");
+    error!(target: HTTP, "{fault}");
     Response::detail(fault.status(), &fault.to_string())
 }

@@ -37,6 +37,18 @@ pub(super) enum Message {
     Finish,
 }
 
+/// What the main thread hears.
+pub(super) enum Report {
+    /// A shard has opened its streams and listens.
+    Ready,
+    /// A shard has sent its consumers away.
+    Drained,
+    /// A shard's thread has ended; whether cleanly.
+    Ended(bool),
+    /// SIGTERM or SIGINT.
+    Signal(i32),
+}
+
 /// A consumer on its way to the home of its stream.
 #[derive(Debug)]
 pub(super) struct Arrival {

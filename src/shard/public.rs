@@ -9,13 +9,14 @@ use crate::clock::Clock;
 use crate::doors::events::{Admission, admit, start};
 use crate::event::{Reason, Start};
 use crate::net::Socket;
+use crate::observe::logging::ACCESS;
 use crate::proto::http::{Framing, Head, Reply};
 use crate::registry::EventStream;
 use crate::store::{ReadError, Store};
 
 use super::context::Shard;
 use super::farewell::{self, echo};
-use super::http::{Connection, Stop};
+use super::http::Connection;
 use super::mailbox::{Arrival, Message};
 use super::reasons;
 
@@ -24,15 +25,7 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, socket: Socket) {
     let mut connection = Connection::new(socket);
     let mut first = true;
     loop {
-        let head = match connection.head(first).await {
-            Ok(head) => head,
-            Err(Stop::Gone) => return,
-            Err(Stop::Answer(response)) => {
-                info!(target: "access", "{} - {}", connection.socket.peer(), response.status());
-                let _ = connection.answer(&response, Reply::CLOSE).await;
-                return connection.linger().await;
-            }
-        };
+        let Some(head) = connection.request(first).await else { return };
         first = false;
         match admit(&head, &shard.config.allowed_origins, shard.config.echo) {
             Admission::Upgrade { uuid, accept } => {
@@ -42,7 +35,7 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, socket: Socket) {
             Admission::Echo(accept) => return echo(connection, &accept.response()).await,
             Admission::Answer(response) => {
                 info!(
-                    target: "access",
+                    target: ACCESS,
                     "{} {} {} {}",
                     connection.socket.peer(), head.method_name(), target(&head), response.status(),
                 );
@@ -71,7 +64,7 @@ async fn upgrade<S: Store>(
     greeting: Vec<u8>,
 ) {
     let (socket, early) = connection.into_parts();
-    info!(target: "access", "{} WEBSOCKET {} 101", socket.peer(), target(head));
+    info!(target: ACCESS, "{} WEBSOCKET {} 101", socket.peer(), target(head));
     let wanted = destination(shard, head, uuid);
     let (event_stream, start) = match wanted {
         Ok(_) if !early.is_empty() => {

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::net::bind_shards;
 use crate::registry::{EventStream, Registry};
 
-use super::mailbox::{Mailboxes, Message};
+use super::mailbox::{Mailboxes, Message, Report};
 use super::shard_main::{Boot, InternalPort, shard_main};
 use super::threads;
 
@@ -33,18 +33,6 @@ impl fmt::Display for ServeError {
 }
 
 impl std::error::Error for ServeError {}
-
-/// What the main thread hears.
-pub(super) enum Event {
-    /// A shard has opened its streams and listens.
-    Ready,
-    /// A shard has sent its consumers away.
-    Drained,
-    /// A shard's thread has ended; whether cleanly.
-    Ended(bool),
-    /// SIGTERM or SIGINT.
-    Signal(i32),
-}
 
 /// Runs the service until SIGTERM or SIGINT.
 ///
@@ -102,7 +90,7 @@ fn start_shard(
     index: usize,
     config: &Config,
     boot: Boot,
-    events: Sender<Event>,
+    events: Sender<Report>,
 ) -> Result<std::thread::JoinHandle<bool>, ServeError> {
     let guard = EndGuard { events, clean: false };
     let main = move |driver| async move {
@@ -116,19 +104,19 @@ fn start_shard(
 
 /// Tells the main thread that a shard has ended, however it ended.
 struct EndGuard {
-    events: Sender<Event>,
+    events: Sender<Report>,
     clean: bool,
 }
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
-        let _ = self.events.try_send(Event::Ended(self.clean));
+        let _ = self.events.try_send(Report::Ended(self.clean));
     }
 }
 
 /// The main thread's life: wait for the shards, then for a signal, then for the shards again.
 fn watch(
-    heard: &Receiver<Event>,
+    heard: &Receiver<Report>,
     mailboxes: &Mailboxes,
     (public, internal): (SocketAddr, SocketAddr),
     known: &[Arc<EventStream>],
@@ -139,7 +127,7 @@ fn watch(
     while ended < shards {
         let Ok(event) = heard.recv_blocking() else { break };
         match event {
-            Event::Ready => {
+            Report::Ready => {
                 ready += 1;
                 if ready == shards {
                     info!(
@@ -150,13 +138,13 @@ fn watch(
                     );
                 }
             }
-            Event::Drained => {
+            Report::Drained => {
                 drained += 1;
                 if drained == shards {
                     tell_all(mailboxes, || Message::Finish);
                 }
             }
-            Event::Ended(cleanly) => {
+            Report::Ended(cleanly) => {
                 ended += 1;
                 clean &= cleanly;
                 if !stopping {
@@ -167,11 +155,11 @@ fn watch(
                     drained += 1;
                 }
             }
-            Event::Signal(signal) if stopping => {
+            Report::Signal(signal) if stopping => {
                 warn!("second signal ({signal}): stopping at once");
                 return Err(ServeError("stopped before everything was closed".into()));
             }
-            Event::Signal(signal) => {
+            Report::Signal(signal) => {
                 info!("{}: stopping", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
                 stopping = true;
                 tell_all(mailboxes, || Message::Stop);
@@ -246,14 +234,14 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn watch_signals(events: Sender<Event>) -> Result<(), ServeError> {
+fn watch_signals(events: Sender<Report>) -> Result<(), ServeError> {
     let failed = |fault: io::Error| ServeError(format!("signals can't be watched: {fault}"));
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
     std::thread::Builder::new()
         .name("ess-signals".into())
         .spawn(move || {
             for signal in signals.forever() {
-                let _ = events.try_send(Event::Signal(signal));
+                let _ = events.try_send(Report::Signal(signal));
             }
         })
         .map_err(failed)?;

@@ -21,10 +21,9 @@ use crate::store::log::{LogOptions, LogStore};
 use super::budget::Budget;
 use super::context::Shard;
 use super::directory::Directory;
-use super::mailbox::{Mailboxes, Message};
+use super::mailbox::{Mailboxes, Message, Report};
 use super::permits::Permits;
 use super::registrar::Registrar;
-use super::service::Event;
 use super::threads::Chosen;
 use super::{internal, public, shutdown, sweep};
 
@@ -38,7 +37,7 @@ pub(super) struct Boot {
     pub(super) internal: Option<InternalPort>,
     pub(super) mailboxes: Mailboxes,
     pub(super) inbox: Receiver<Message>,
-    pub(super) events: Sender<Event>,
+    pub(super) events: Sender<Report>,
 }
 
 /// What serves the internal API.
@@ -88,7 +87,7 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
             return false;
         }
     };
-    let _ = events.send(Event::Ready).await;
+    let _ = events.send(Report::Ready).await;
 
     let _ = stopped.recv().await;
     shard.stopping.set(true);
@@ -96,7 +95,7 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
         listener.close();
     }
     shutdown::drain(&shard).await;
-    let _ = events.send(Event::Drained).await;
+    let _ = events.send(Report::Drained).await;
     let _ = finished.recv().await;
     shutdown::close(&shard).await
 }
