@@ -2,7 +2,10 @@
 
 use crate::support::{Foreign, Library, Server, Setup, everywhere};
 
-everywhere!(enrichment, left_out, poison, a_large_event);
+everywhere!(enrichment, left_out, poison, the_same_from_the_disk, a_large_event);
+
+/// The reason of the end that POISON is.
+const END: &str = "The stream has been deleted";
 
 /// A body, and what is sent for it with `#` for the ordinal and `@` for the timestamp.
 const ENRICHED: &[(&str, &str)] = &[
@@ -32,6 +35,17 @@ const ENRICHED: &[(&str, &str)] = &[
     ("{\"ess_timestamp\":[1,{}],\"ess_ordinal\":null}", "{\"ess_ordinal\":#,\"ess_timestamp\":@}"),
 ];
 
+/// Stored, and never sent.
+const LEFT_OUT: [&[u8]; 7] = [
+    b"{not json",
+    b"{\"a\":1",
+    b"{\"a\":1} x",
+    b"{'a':1}",
+    b"{\"a\":NaN}",
+    b"\xff\xfe text",
+    b"{\"a\":\"\xc3\x28\"}",
+];
+
 fn enrichment(setup: Setup) {
     let server = Server::start(setup, &[]);
     for foreign in Foreign::each() {
@@ -54,21 +68,12 @@ fn enrichment(setup: Setup) {
 
 /// What can't be sent is skipped; its neighbours are not.
 fn left_out(setup: Setup) {
-    let bad: [&[u8]; 7] = [
-        b"{not json",
-        b"{\"a\":1",
-        b"{\"a\":1} x",
-        b"{'a':1}",
-        b"{\"a\":NaN}",
-        b"\xff\xfe text",
-        b"{\"a\":\"\xc3\x28\"}",
-    ];
     let server = Server::start(setup, &[]);
     for foreign in Foreign::each() {
         let stream = server.create("abc");
         let live = foreign.open(&server.url(&stream.uuid, ""));
         let mut expected = Vec::new();
-        for body in bad {
+        for body in LEFT_OUT {
             let batch = [b"before\n", body, b"\nafter"].concat();
             let published = server.try_publish(stream.id, "application/x-ndjson", &batch);
             let published = published.expect("an event that can't be sent is stored like others");
@@ -99,7 +104,6 @@ fn left_out(setup: Setup) {
 }
 
 fn poison(setup: Setup) {
-    const END: &str = "The stream has been deleted";
     let server = Server::start(setup, &[]);
     for foreign in Foreign::each() {
         let stream = server.create("abc");
@@ -131,6 +135,56 @@ fn poison(setup: Setup) {
 
         server.delete(stream.id);
         server.delete(twin.id);
+    }
+}
+
+/// In a new life nothing is in memory: all of it is read from the log, up to what is live.
+fn the_same_from_the_disk(setup: Setup) {
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start_in(setup, data.path(), &[]);
+    let (stream, ended) = (server.create("abc"), server.create("ended"));
+    let mut expected: Vec<(u64, String)> = Vec::new();
+    for (number, (body, sent)) in ENRICHED.iter().enumerate() {
+        let published = server.publish(stream.id, body);
+        let sent = sent.replace('#', &published.first.to_string());
+        let sent = sent.replace('@', &published.timestamp.to_string());
+        expected.push((published.first, sent));
+        let unsent = LEFT_OUT.get(number).copied().unwrap_or(b"POISON");
+        server.try_publish(stream.id, "text/plain", unsent).expect("stored like others");
+    }
+    let last = server.publish(stream.id, "last");
+    expected
+        .push((last.first, format!("last|ordinal: {}|timestamp: {}", last.first, last.timestamp)));
+    server.publish_lines(ended.id, "one\nPOISON\ntwo\nPOISON\n");
+    server.kill();
+
+    let server = Server::start_in(setup, data.path(), &[]);
+    for foreign in Foreign::each() {
+        for start in 0..last.first {
+            let query = format!("stream_from_ordinal={start}");
+            let replay = foreign.open(&server.url(&stream.uuid, &query));
+            for (ordinal, sent) in &expected {
+                if *ordinal > start {
+                    assert_eq!(replay.text(), *sent, "from {start}");
+                }
+            }
+            if start == 0 {
+                let live = server.publish(stream.id, "live");
+                let suffix = format!("|ordinal: {}|timestamp: {}", live.first, live.timestamp);
+                assert_eq!(replay.text(), format!("live{suffix}"));
+                expected.push((live.first, format!("live{suffix}")));
+            }
+            replay.close(1000, "");
+        }
+        let replay = |start| {
+            let query = format!("stream_from_ordinal={start}");
+            foreign.open(&server.url(&ended.uuid, &query))
+        };
+        let all = replay(0);
+        assert!(all.text().starts_with("one|ordinal: 1|"));
+        assert!(all.text().starts_with("two|ordinal: 3|"));
+        assert_eq!(all.closed(), (1000, END.to_owned()));
+        assert_eq!(replay(3).closed(), (1000, END.to_owned()));
     }
 }
 

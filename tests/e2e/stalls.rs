@@ -58,7 +58,7 @@ fn stopped_readers_cost_no_memory(setup: Setup) {
     const READERS: usize = 40;
     // With a queue for each it would be 40 times 64 MiB.
     const RESIDENT_BYTES_MAX: u64 = 400 * 1024 * 1024;
-    let server = Server::start(setup, &[]);
+    let server = Server::start(setup, &["--drain", "200ms"]);
     let stream = server.create("abc");
     let path = format!("/event-stream/{}?stream_from_ordinal=0", stream.uuid);
     let mut readers: Vec<_> = (0..READERS).map(|_| Wire::upgrade(server.public(), &path)).collect();
@@ -73,6 +73,9 @@ fn stopped_readers_cost_no_memory(setup: Setup) {
             assert!(text[EVENT_BYTES..].starts_with(&format!("|ordinal: {ordinal}|")));
         }
     }
+    // The others don't keep the service from stopping.
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 fn publish_much(server: &Server, id: i64) {

@@ -96,6 +96,12 @@ fn by_time(setup: Setup) {
             let seen = foreign.open(&server.url(&stream.uuid, &query)).text();
             assert!(seen.starts_with("early|ordinal: 1|"), "{query}: {seen}");
         }
+        // A time to come: the first event at it or later, not the first from now on.
+        let future = server.publish(stream.id, "now").timestamp + 200;
+        let query = format!("stream_from_timestamp={future}");
+        let consumer = foreign.open(&server.url(&stream.uuid, &query));
+        let first = server.publish_later(stream.id, "then", future - 1).first;
+        assert_eq!(ordinal_of(&consumer.text()), first, "{query}");
     }
 }
 
