@@ -20,6 +20,7 @@ mod support;
 mod cli;
 mod content;
 mod disk_full;
+mod drivers;
 mod ends;
 mod event_streams;
 mod faults;

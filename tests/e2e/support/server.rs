@@ -76,6 +76,30 @@ impl Server {
         Self::spawn(command(setup, data, port).env("ESS_INGRESS_LOCATION", ingress))
     }
 
+    /// Two shards where io_uring is refused with this error.
+    pub(crate) fn start_refused(errno: i32, driver: &'static str) -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut server = Self::spawn(&mut refused(errno, driver, data.path()));
+        server._own_data = Some(data);
+        server
+    }
+
+    /// How a service ends, and what it logs, that must not start with io_uring refused.
+    pub(crate) fn refused_to_start(errno: i32, driver: &'static str) -> (ExitStatus, Vec<String>) {
+        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        let output = refused(errno, driver, data.path()).output().expect("the binary runs");
+        let log = String::from_utf8_lossy(&output.stderr);
+        (output.status, log.lines().map(str::to_owned).collect())
+    }
+
+    /// All that it logged, once the process is gone by itself.
+    pub(crate) fn log_to_end(mut self) -> Vec<String> {
+        self.child.wait().expect("the child can be waited for");
+        let mut log = self.log.take();
+        log.extend(self.lines.iter());
+        log
+    }
+
     /// Waits until it is ready.
     fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().expect("the binary under test runs");
@@ -192,6 +216,23 @@ fn command(setup: Setup, data: &Path, port: u16) -> Command {
         .args(["--shards", &setup.shards.to_string()])
         .arg("--data-dir")
         .arg(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// As [`command`], with io_uring refused.
+fn refused(errno: i32, driver: &'static str, data: &Path) -> Command {
+    let plain = command(Setup { driver, shards: 2 }, data, 0);
+    let mut command = Command::new(super::toolchain::python());
+    command
+        .env_clear()
+        .env("ESS_LOG_DIR", "-")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients/without_io_uring.py"))
+        .arg(errno.to_string())
+        .arg(plain.get_program())
+        .args(plain.get_args())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
