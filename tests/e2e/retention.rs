@@ -54,10 +54,13 @@ fn a_consumer_that_falls_behind_sees_the_gap(setup: Setup) {
         seen.push(ordinal_of(&wire.text()));
     }
     assert_eq!(seen[0], 1, "from the first after its 101");
+    assert!(seen.is_sorted_by(|one, next| one < next), "nothing twice, nothing out of order");
     let gaps: Vec<_> = seen.windows(2).filter(|pair| pair[0] + 1 != pair[1]).collect();
-    assert_eq!(gaps.len(), 1, "one gap: {gaps:?}");
-    let oldest = floor..=server.floor(stream.id);
-    assert!(oldest.contains(&gaps[0][1]), "up to the oldest retained, {oldest:?}: {gaps:?}");
+    assert!(!gaps.is_empty(), "what was dropped was still sent");
+    // More may be dropped while it catches up; what is retained is never passed over.
+    let oldest = server.floor(stream.id);
+    assert!(gaps.iter().all(|gap| gap[1] <= oldest), "up to {oldest} at most: {gaps:?}");
+    assert!(gaps[0][1] >= floor, "not below {floor}, where nothing is left: {gaps:?}");
     wire.send(&Frame::close(1000, "").masked());
 }
 
