@@ -195,7 +195,7 @@ fn every_way_to_sync_survives_a_kill() {
 fn the_same_port_after_a_kill(setup: Setup) {
     let data = tempfile::tempdir().expect("a temporary directory");
     let port = free_port();
-    for _ in 0..15 {
+    for _ in 0..30 {
         let server = Server::start_at(setup, data.path(), port, "localhost");
         let _connected: Vec<_> =
             (0..5).map(|_| TcpStream::connect(server.public()).expect("it listens")).collect();
