@@ -267,3 +267,13 @@ pub const PORT_RELEASE_LOOKS: usize = 25;
 
 /// Pause between two of them.
 pub const PORT_RELEASE_PAUSE: Duration = Duration::from_millis(20);
+
+/// One of so many descriptors is kept from connections: segments, the database and readers of
+/// history need some.
+pub const DESCRIPTORS_RESERVED_PART: usize = 8;
+
+/// Connections accepted in a row before those that are there get a turn.
+pub const ACCEPT_TURN: usize = 64;
+
+/// How long the removal of a stream waits for consumers that are inside a frame.
+pub const FRAMES_TIMEOUT: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use monoio::net::TcpListener;
 use rustix::net::{Shutdown, shutdown};
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, Type};
 
-use super::Socket;
+use super::{Socket, Sockets};
 use crate::limits::LISTEN_BACKLOG;
 
 /// A listening socket on its shard.
@@ -37,10 +37,10 @@ impl Listener {
     ///
     /// When the process has no descriptor left, the connection died in the queue, or the listener
     /// is closed.
-    pub async fn accept(&self) -> io::Result<Socket> {
+    pub async fn accept(&self, sockets: &Sockets) -> io::Result<Socket> {
         loop {
             match self.take.accept() {
-                Ok((stream, peer)) => return Socket::accepted(stream, peer),
+                Ok((stream, peer)) => return Socket::accepted(stream, peer, sockets.one()),
                 Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {
                     self.watch.readable(false).await?;
                 }

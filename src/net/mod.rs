@@ -8,8 +8,10 @@
 
 mod listener;
 mod socket;
+mod sockets;
 mod turn;
 
 pub use listener::{Listener, bind_shards};
 pub use socket::{Parked, Socket};
+pub use sockets::{One, Sockets};
 pub use turn::Turnstile;

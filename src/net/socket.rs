@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use super::One;
 use monoio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
@@ -12,6 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 pub struct Socket {
     stream: TcpStream,
     peer: SocketAddr,
+    counted: One,
 }
 
 /// A socket between two shards: plain descriptor, no driver.
@@ -19,6 +21,7 @@ pub struct Socket {
 pub struct Parked {
     fd: OwnedFd,
     peer: SocketAddr,
+    counted: One,
 }
 
 impl Socket {
@@ -27,10 +30,10 @@ impl Socket {
     /// # Errors
     ///
     /// When an option can't be set: the connection is already dead.
-    pub fn accepted(stream: StdTcpStream, peer: SocketAddr) -> io::Result<Self> {
+    pub fn accepted(stream: StdTcpStream, peer: SocketAddr, counted: One) -> io::Result<Self> {
         // Events are written whole; waiting for more bytes would only delay the last one.
         stream.set_nodelay(true)?;
-        Ok(Self { stream: TcpStream::from_std(stream)?, peer })
+        Ok(Self { stream: TcpStream::from_std(stream)?, peer, counted })
     }
 
     /// The other end's address.
@@ -133,7 +136,7 @@ impl Socket {
     pub fn park(self) -> io::Result<Parked> {
         // A duplicate outlives the driver's own handle, which an operation may still hold.
         let fd = self.fd().try_clone_to_owned()?;
-        Ok(Parked { fd, peer: self.peer })
+        Ok(Parked { fd, peer: self.peer, counted: self.counted })
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
@@ -153,6 +156,6 @@ impl Parked {
     /// When the driver refuses it.
     pub fn unpark(self) -> io::Result<Socket> {
         let stream = TcpStream::from_std(StdTcpStream::from(self.fd))?;
-        Ok(Socket { stream, peer: self.peer })
+        Ok(Socket { stream, peer: self.peer, counted: self.counted })
     }
 }

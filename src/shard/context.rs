@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use log::warn;
+
 use crate::config::Config;
 use crate::event::StreamName;
-use crate::net::Turnstile;
+use crate::net::{Sockets, Turnstile};
 use crate::store::{AppendError, Receipt, Store, StoreError};
 
 use super::directory::Directory;
@@ -26,7 +28,10 @@ pub(super) struct Shard<S: Store> {
     pub(super) directory: RefCell<Directory>,
     /// The streams whose home is here.
     pub(super) homes: RefCell<HashMap<StreamName, Rc<Home<S>>>>,
+    /// Homes of removed streams, while consumers are still being sent away.
+    pub(super) leaving: RefCell<Vec<Rc<Home<S>>>>,
     pub(super) mailboxes: Mailboxes,
+    pub(super) sockets: Sockets,
     pub(super) turnstile: Turnstile,
     pub(super) history_permits: Permits,
     pub(super) body_budget: Rc<super::budget::Budget>,
@@ -76,8 +81,13 @@ impl<S: Store> Shard<S> {
     pub(super) async fn remove(self: &Rc<Self>, name: &StreamName) -> Result<(), StoreError> {
         let home = self.homes.borrow_mut().remove(name);
         if let Some(home) = home {
+            self.leaving.borrow_mut().push(Rc::clone(&home));
             home.end_all(&super::reasons::DELETED, |_| true);
-            home.close().await?;
+            home.frames_finished().await;
+            // What can't be synced any more is removed all the same.
+            if let Err(fault) = home.close().await {
+                warn!("{name}: not closed cleanly before its removal: {fault}");
+            }
         }
         self.store.remove(name).await
     }
@@ -107,6 +117,14 @@ impl<S: Store> Shard<S> {
             Some(home) => home.append(bodies).await,
             None => Err(AppendError::Closed),
         }
+    }
+
+    /// All homes with consumers to look after: the streams', and those of streams that are gone.
+    pub(super) fn all_attended(&self) -> Vec<Rc<Home<S>>> {
+        self.leaving.borrow_mut().retain(|home| home.has_sessions());
+        let mut homes = self.all_homes();
+        homes.extend(self.leaving.borrow().iter().cloned());
+        homes
     }
 
     /// All streams at home here.

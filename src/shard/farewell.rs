@@ -7,7 +7,7 @@ use crate::event::Reason;
 use crate::limits::{
     ECHO_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT, REFUSED_TIMEOUT, WEBSOCKET_ECHO_BYTES_MAX,
 };
-use crate::net::Socket;
+use crate::net::{Socket, Turnstile};
 use crate::observe::logging::ACCESS;
 use crate::proto::websocket::frame::{Opcode, put_header};
 use crate::proto::websocket::{Fact, Ignored, Inbound, Sink, Slice, close};
@@ -15,7 +15,12 @@ use crate::proto::websocket::{Fact, Ignored, Inbound, Sink, Slice, close};
 use super::http::Connection;
 
 /// Answers the handshake, tells why nothing follows, and waits for the peer's close.
-pub(super) async fn refuse(socket: Socket, greeting: &[u8], reason: &Reason) {
+pub(super) async fn refuse(
+    turnstile: &Turnstile,
+    socket: Socket,
+    greeting: &[u8],
+    reason: &Reason,
+) {
     info!(
         target: ACCESS,
         "{} WEBSOCKET closed {} {:?}", socket.peer(), reason.code, reason.text,
@@ -24,11 +29,11 @@ pub(super) async fn refuse(socket: Socket, greeting: &[u8], reason: &Reason) {
     bytes.extend_from_slice(&close::frame(reason.code, &reason.text));
     if let Ok(Ok(())) = timeout(HTTP_WRITE_TIMEOUT, socket.write_all(&bytes)).await {
         // Whoever doesn't answer in time is cut off.
-        let _ = timeout(REFUSED_TIMEOUT, wait_for_close(&socket)).await;
+        let _ = timeout(REFUSED_TIMEOUT, wait_for_close(turnstile, &socket)).await;
     }
 }
 
-async fn wait_for_close(socket: &Socket) {
+async fn wait_for_close(turnstile: &Turnstile, socket: &Socket) {
     let mut inbound = Inbound::default();
     let mut buffer = [0; 512];
     while !inbound.ended() {
@@ -42,6 +47,7 @@ async fn wait_for_close(socket: &Socket) {
             }
             _ => return,
         }
+        turnstile.next().await;
     }
 }
 

@@ -8,12 +8,13 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use log::info;
+use log::{info, warn};
 use slab::Slab;
 
+use crate::clock::monotonic;
 use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
 use crate::hub::{Consumer, Tail};
-use crate::limits::FAN_OUT_TURN;
+use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
 use crate::net::Socket;
 use crate::observe::logging::ACCESS;
 use crate::store::{
@@ -118,22 +119,31 @@ impl<S: Store> Home<S> {
     ///
     /// # Errors
     ///
-    /// When the start can't be found in the store; the socket comes back.
+    /// When it can't be a consumer, and why; the socket comes back.
     pub(super) async fn join(
         self: &Rc<Self>,
         socket: Socket,
         uuid: Arc<str>,
         start: Start,
         greeting: &[u8],
-    ) -> Result<(), (Socket, ReadError)> {
-        let placement = match self.place(start).await {
-            Ok(placement) => placement,
-            Err(fault) => return Err((socket, fault)),
+    ) -> Result<(), (Socket, Reason)> {
+        let placement = self.place(start).await;
+        // Much may have happened while a timestamp was looked up.
+        let reason = match &placement {
+            _ if self.shard.stopping.get() => Some(super::reasons::RESTART),
+            _ if self.shard.directory.borrow().by_uuid(&uuid).is_none() => {
+                Some(super::reasons::DELETED)
+            }
+            Ok(_) => None,
+            Err(fault) => {
+                warn!("{}: a start can't be found: {fault}", self.name);
+                Some(super::reasons::not_found(&uuid))
+            }
         };
-        // It may have been deleted while a timestamp was looked up.
-        if self.shard.directory.borrow().by_uuid(&uuid).is_none() {
-            return Err((socket, ReadError::Closed));
-        }
+        let placement = match (placement, reason) {
+            (Ok(placement), None) => placement,
+            (_, reason) => return Err((socket, reason.unwrap_or(super::reasons::DELETED))),
+        };
         if self.shard.config.exclusive {
             self.end_all(&super::reasons::DISPLACED, |_| true);
         }
@@ -141,7 +151,9 @@ impl<S: Store> Home<S> {
         let key = self.hub.borrow_mut().sessions.insert(Rc::clone(&session));
         // The pump flag keeps events back until the greeting is out.
         session.pumping.set(true);
+        session.awaiting_peer.set(true);
         let greeted = session.socket.write_all(greeting).await;
+        session.awaiting_peer.set(false);
         session.pumping.set(false);
         if greeted.is_err() {
             session.broken();
@@ -180,6 +192,7 @@ impl<S: Store> Home<S> {
                 placement.not_before,
             )),
             pumping: Cell::new(false),
+            awaiting_peer: Cell::new(false),
             progress: Cell::new(now),
             ping_due: Cell::new(now + self.shard.config.ping_interval),
             pings_unanswered: Cell::new(0),
@@ -216,6 +229,21 @@ impl<S: Store> Home<S> {
             if which(&session.uuid) {
                 session.end(reason);
             }
+        }
+    }
+
+    /// Whether anybody is here.
+    pub(super) fn has_sessions(&self) -> bool {
+        !self.hub.borrow().sessions.is_empty()
+    }
+
+    /// Waits, but not for long, until no ending consumer is inside a frame: the rest of it may be
+    /// in the log only.
+    pub(super) async fn frames_finished(&self) {
+        let deadline = monotonic() + FRAMES_TIMEOUT;
+        let inside = |session: &Rc<Session<S>>| !session.consumer.borrow().cursor().at_boundary();
+        while monotonic() < deadline && self.sessions().iter().any(inside) {
+            monoio::time::sleep(DRAIN_TICK).await;
         }
     }
 

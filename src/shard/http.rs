@@ -12,7 +12,7 @@ use crate::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_IDLE_TIMEOUT, HTTP_LINGER_BYTES_MAX,
     HTTP_LINGER_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT,
 };
-use crate::net::Socket;
+use crate::net::{Socket, Turnstile};
 use crate::observe::logging::ACCESS;
 use crate::proto::http::{Body, CONTINUE, Fault, Head, Reply, Response, parse};
 
@@ -23,6 +23,7 @@ pub(super) struct Connection {
     pub(super) socket: Socket,
     /// Bytes that arrived and are not used yet.
     arrived: Vec<u8>,
+    turnstile: Turnstile,
 }
 
 /// Why no request can be had from a connection.
@@ -47,8 +48,8 @@ impl From<io::Error> for Stop {
 
 impl Connection {
     /// A fresh connection.
-    pub(super) const fn new(socket: Socket) -> Self {
-        Self { socket, arrived: Vec::new() }
+    pub(super) const fn new(socket: Socket, turnstile: Turnstile) -> Self {
+        Self { socket, arrived: Vec::new(), turnstile }
     }
 
     /// The next request's head; `None` when there will be none, and whoever was at fault has been
@@ -152,6 +153,7 @@ impl Connection {
                 if count == 0 || left == 0 {
                     break;
                 }
+                self.turnstile.next().await;
             }
         };
         // A peer that goes on for longer has had its time.
@@ -163,21 +165,28 @@ impl Connection {
         (self.socket, self.arrived)
     }
 
-    /// Waits for more bytes; false at the end.
+    /// Waits for more bytes; false at the end. A peer that always has some ready doesn't keep
+    /// others waiting.
     async fn more(&mut self) -> io::Result<bool> {
-        let start = self.arrived.len();
+        if self.arrived.is_empty() {
+            // Nothing is held while the connection is quiet.
+            self.arrived = Vec::new();
+        }
         loop {
-            self.arrived.resize(start + HTTP_READ_BYTES, 0);
-            let room = self.arrived.get_mut(start..).unwrap_or_default();
-            let count = self.socket.try_read(room);
-            self.arrived.truncate(start + count.as_ref().map_or(0, |count| count.unwrap_or(0)));
-            match count? {
-                Some(count) => return Ok(count > 0),
-                // The buffer holds nothing while the connection is quiet.
-                None if start == 0 => self.arrived = Vec::new(),
-                None => {}
+            if let Some(count) = self.take_in()? {
+                self.turnstile.next().await;
+                return Ok(count > 0);
             }
             self.socket.readable().await?;
         }
+    }
+
+    /// Reads what is there: memory grows with what has arrived.
+    fn take_in(&mut self) -> io::Result<Option<usize>> {
+        let mut buffer = [0; HTTP_READ_BYTES];
+        let count = self.socket.try_read(&mut buffer)?;
+        let arrived = buffer.get(..count.unwrap_or(0)).unwrap_or_default();
+        self.arrived.extend_from_slice(arrived);
+        Ok(count)
     }
 }

@@ -20,7 +20,8 @@ pub(super) async fn run<S: Store>(session: Rc<Session<S>>, key: usize) {
             break reasons::BROKEN;
         }
         match read(&session, &mut inbound) {
-            Ok(true) => {}
+            // A peer that always has something to say must not keep others waiting.
+            Ok(true) => session.home.shard.turnstile.next().await,
             Ok(false) => break reasons::GONE,
             Err(_) => break reasons::BROKEN,
         }
@@ -36,30 +37,26 @@ fn read<S: Store>(
     inbound: &mut Option<Box<Inbound>>,
 ) -> std::io::Result<bool> {
     let mut buffer = session.home.shard.read_buffer.borrow_mut();
-    loop {
-        let count = match session.socket.try_read(&mut buffer)? {
-            None => return Ok(true),
-            Some(0) => return Ok(false),
-            Some(count) => count,
-        };
-        session.pings_unanswered.set(0);
-        let full = count == buffer.len();
-        let machine = inbound.get_or_insert_with(Box::default);
-        let mut rest = buffer.get_mut(..count).unwrap_or_default();
-        while !rest.is_empty() {
-            let fed = machine.feed(rest, &mut Ignored);
-            rest = rest.get_mut(fed.used..).unwrap_or_default();
-            if let Some(fact) = fed.fact {
-                act(session, fact);
-            }
-        }
-        if machine.at_rest() {
-            *inbound = None;
-        }
-        if !full {
-            return Ok(true);
+    let count = match session.socket.try_read(&mut buffer)? {
+        None => return Ok(true),
+        Some(0) => return Ok(false),
+        Some(count) => count,
+    };
+    session.pings_unanswered.set(0);
+    let machine = inbound.get_or_insert_with(Box::default);
+    let mut rest = buffer.get_mut(..count).unwrap_or_default();
+    while !rest.is_empty() {
+        let fed = machine.feed(rest, &mut Ignored);
+        rest = rest.get_mut(fed.used..).unwrap_or_default();
+        if let Some(fact) = fed.fact {
+            act(session, fact);
         }
     }
+    if machine.at_rest() {
+        *inbound = None;
+    }
+    session.advance();
+    Ok(true)
 }
 
 /// Does what a frame asks for.

@@ -21,7 +21,7 @@ use super::registrar::{ChangeError, Registrar};
 
 /// Serves one connection until it is closed.
 pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, registrar: Rc<Registrar>, socket: Socket) {
-    let mut connection = Connection::new(socket);
+    let mut connection = Connection::new(socket, shard.turnstile.clone());
     let mut first = true;
     loop {
         let Some(head) = connection.request(first).await else { return };

@@ -39,12 +39,12 @@ pub(super) enum Message {
 
 /// What the main thread hears.
 pub(super) enum Report {
-    /// A shard has opened its streams and listens.
-    Ready,
-    /// A shard has sent its consumers away.
-    Drained,
-    /// A shard's thread has ended; whether cleanly.
-    Ended(bool),
+    /// This shard has opened its streams and listens.
+    Ready(usize),
+    /// This shard has sent its consumers away.
+    Drained(usize),
+    /// This shard's thread has ended; whether cleanly.
+    Ended(usize, bool),
     /// SIGTERM or SIGINT.
     Signal(i32),
 }

@@ -12,7 +12,7 @@ use crate::net::Socket;
 use crate::observe::logging::ACCESS;
 use crate::proto::http::{Framing, Head, Reply};
 use crate::registry::EventStream;
-use crate::store::{ReadError, Store};
+use crate::store::Store;
 
 use super::context::Shard;
 use super::farewell::{self, echo};
@@ -22,7 +22,7 @@ use super::reasons;
 
 /// Serves one connection until it is closed or has become a consumer.
 pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, socket: Socket) {
-    let mut connection = Connection::new(socket);
+    let mut connection = Connection::new(socket, shard.turnstile.clone());
     let mut first = true;
     loop {
         let Some(head) = connection.request(first).await else { return };
@@ -69,10 +69,10 @@ async fn upgrade<S: Store>(
     let (event_stream, start) = match wanted {
         Ok(_) if !early.is_empty() => {
             let reason = Reason::fixed(1002, "Data before the handshake was answered");
-            return farewell::refuse(socket, &greeting, &reason).await;
+            return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
         }
         Ok(wanted) => wanted,
-        Err(reason) => return farewell::refuse(socket, &greeting, &reason).await,
+        Err(reason) => return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await,
     };
     let home = shard.home_of(&event_stream.routing_key);
     if home == shard.index {
@@ -136,16 +136,11 @@ async fn join<S: Store>(
             let uuid = event_stream.uuid.as_str().into();
             match home.join(socket, uuid, start, &greeting).await {
                 Ok(()) => return,
-                Err((socket, ReadError::Closed)) => {
-                    return farewell::refuse(socket, &greeting, &reasons::DELETED).await;
-                }
-                Err((socket, fault)) => {
-                    warn!("{}: a start can't be found: {fault}", home.name);
-                    let reason = reasons::not_found(&event_stream.uuid);
-                    return farewell::refuse(socket, &greeting, &reason).await;
+                Err((socket, reason)) => {
+                    return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
                 }
             }
         }
     };
-    farewell::refuse(socket, &greeting, &reason).await;
+    farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
 }

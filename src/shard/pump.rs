@@ -23,15 +23,14 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
         match session.drive() {
             Drive::Idle | Drive::Over => break,
             Drive::Blocked => {
-                if session.socket.writable().await.is_err() {
+                if !session.writable().await {
                     session.broken();
                     break;
                 }
             }
             Drive::More => session.home.shard.turnstile.next().await,
             Drive::History(from) => {
-                if session.socket.writable().await.is_err() || !history.serve(&session, from).await
-                {
+                if !session.writable().await || !history.serve(&session, from).await {
                     session.broken();
                     break;
                 }
@@ -44,7 +43,8 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
 /// Reading a stream's history for one consumer.
 struct History<S: Store> {
     reader: Option<StreamReader<S>>,
-    /// How much to read: about twice what the socket took last.
+    /// How much to read: what the socket took last, or more while it takes all. What it doesn't
+    /// take is read again, and a large event from its beginning.
     bytes_max: usize,
 }
 
@@ -109,7 +109,8 @@ impl<S: Store> History<S> {
             let cursor = if whole { piece.end } else { piece.cursor_at(sent) };
             session.consumer.borrow_mut().sent_history(cursor);
         }
-        self.bytes_max = (2 * sent).clamp(HISTORY_READ_BYTES_MIN, HISTORY_READ_BYTES_MAX);
+        let wanted = if whole { 2 * self.bytes_max } else { sent };
+        self.bytes_max = wanted.clamp(HISTORY_READ_BYTES_MIN, HISTORY_READ_BYTES_MAX);
         Some(whole)
     }
 }

@@ -58,15 +58,12 @@ impl ChangeError {
     }
 }
 
-/// What the registry's thread is asked to do.
-enum Order {
-    Create { name: StreamName, reply: Sender<Result<EventStream, RegistryError>> },
-    Delete { id: i64, reply: Sender<Result<Option<Deleted>, RegistryError>> },
-    Removed { name: StreamName, reply: Sender<Result<(), RegistryError>> },
-}
+/// The way to the registry's thread.
+pub(super) struct Orders(Sender<Order>);
 
-impl Registrar {
-    /// Gives `registry` a thread of its own: SQLite waits for the disk.
+impl Orders {
+    /// Gives `registry` a thread of its own: SQLite waits for the disk. Called on a thread that
+    /// isn't pinned, because the new one inherits that.
     ///
     /// # Errors
     ///
@@ -76,7 +73,21 @@ impl Registrar {
         std::thread::Builder::new()
             .name("ess-registry".into())
             .spawn(move || work(registry, &queue))?;
-        Ok(Self { orders, turn: Permits::new(1) })
+        Ok(Self(orders))
+    }
+}
+
+/// What the registry's thread is asked to do.
+enum Order {
+    Create { name: StreamName, reply: Sender<Result<EventStream, RegistryError>> },
+    Delete { id: i64, reply: Sender<Result<Option<Deleted>, RegistryError>> },
+    Removed { name: StreamName, reply: Sender<Result<(), RegistryError>> },
+}
+
+impl Registrar {
+    /// One that gives its orders to the registry's thread.
+    pub(super) fn new(orders: Orders) -> Self {
+        Self { orders: orders.0, turn: Permits::new(1) }
     }
 
     /// Registers a new event stream for `name`; after the answer every shard knows it.

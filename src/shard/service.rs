@@ -15,10 +15,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::Config;
-use crate::net::bind_shards;
+use crate::limits::DESCRIPTORS_RESERVED_PART;
+use crate::net::{Sockets, bind_shards};
 use crate::registry::{EventStream, Registry};
 
 use super::mailbox::{Mailboxes, Message, Report};
+use super::registrar::Orders;
 use super::shard_main::{Boot, InternalPort, shard_main};
 use super::threads;
 
@@ -40,7 +42,8 @@ impl std::error::Error for ServeError {}
 ///
 /// When it can't start, or a shard fails.
 pub fn serve(config: Config) -> Result<(), ServeError> {
-    raise_descriptor_limit();
+    let descriptors = raise_descriptor_limit();
+    let sockets = Sockets::new(descriptors - descriptors / DESCRIPTORS_RESERVED_PART);
     // Listening comes before anything is created: a second instance must leave no trace.
     let public = listen(config.public_addr, config.shards, "--public-addr")?;
     let internal = listen(config.internal_addr, 1, "--internal-addr")?;
@@ -59,8 +62,13 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     // Three reports a shard, and signals; what doesn't fit is a signal more than anybody needs.
     let (events, heard) = bounded(4 * config.shards + 16);
     watch_signals(events.clone())?;
-    let mut internal_port =
-        internal.into_iter().next().map(|listener| InternalPort { listener, registry, removals });
+    let orders = Orders::start(registry)
+        .map_err(|fault| ServeError(format!("the registry's thread can't start: {fault}")))?;
+    let mut internal_port = internal.into_iter().next().map(|listener| InternalPort {
+        listener,
+        registry: orders,
+        removals,
+    });
     let (mailboxes, inboxes) = Mailboxes::new(config.shards);
     let config = Arc::new(config);
     let mut shards = Vec::new();
@@ -72,18 +80,19 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
             public,
             internal: internal_port.take(),
             mailboxes: mailboxes.clone(),
+            sockets: sockets.clone(),
             inbox,
             events: events.clone(),
         };
         shards.push(start_shard(index, &config, boot, events.clone())?);
     }
     drop(events);
-    let result = watch(&heard, &mailboxes, addresses, &known);
+    watch(&heard, &mailboxes, addresses, &known)?;
     for shard in shards {
         // A thread that panicked has said so through the panic hook.
         let _ = shard.join();
     }
-    result
+    Ok(())
 }
 
 fn start_shard(
@@ -92,7 +101,7 @@ fn start_shard(
     boot: Boot,
     events: Sender<Report>,
 ) -> Result<std::thread::JoinHandle<bool>, ServeError> {
-    let guard = EndGuard { events, clean: false };
+    let guard = EndGuard { events, index, clean: false };
     let main = move |driver| async move {
         let mut guard = guard;
         guard.clean = shard_main(boot, driver).await;
@@ -105,13 +114,23 @@ fn start_shard(
 /// Tells the main thread that a shard has ended, however it ended.
 struct EndGuard {
     events: Sender<Report>,
+    index: usize,
     clean: bool,
 }
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
-        let _ = self.events.try_send(Report::Ended(self.clean));
+        let _ = self.events.try_send(Report::Ended(self.index, self.clean));
     }
+}
+
+/// What the main thread knows of a shard.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Stage {
+    Starting,
+    Serving,
+    Drained,
+    Ended,
 }
 
 /// The main thread's life: wait for the shards, then for a signal, then for the shards again.
@@ -121,38 +140,35 @@ fn watch(
     (public, internal): (SocketAddr, SocketAddr),
     known: &[Arc<EventStream>],
 ) -> Result<(), ServeError> {
-    let shards = mailboxes.len();
-    let (mut ready, mut drained, mut ended) = (0, 0, 0);
-    let (mut clean, mut stopping) = (true, false);
-    while ended < shards {
-        let Ok(event) = heard.recv_blocking() else { break };
-        match event {
-            Report::Ready => {
-                ready += 1;
-                if ready == shards {
+    let mut stages = vec![Stage::Starting; mailboxes.len()];
+    let (mut clean, mut stopping, mut finishing) = (true, false, false);
+    while stages.iter().any(|stage| *stage < Stage::Ended) {
+        let Ok(report) = heard.recv_blocking() else { break };
+        match report {
+            Report::Ready(index) => {
+                advance(&mut stages, index, Stage::Serving);
+                if stages.iter().all(|stage| *stage == Stage::Serving) {
                     info!(
-                        "ready: {} event streams, {shards} shards, clients at \
+                        "ready: {} event streams, {} shards, clients at \
                          ws://{public}/event-stream/, internal API at \
                          http://{internal}/event-stream/",
-                        known.len()
+                        known.len(),
+                        stages.len(),
                     );
                 }
             }
-            Report::Drained => {
-                drained += 1;
-                if drained == shards {
-                    tell_all(mailboxes, || Message::Finish);
-                }
+            Report::Drained(index) => advance(&mut stages, index, Stage::Drained),
+            Report::Ended(index, _) if stages.get(index) == Some(&Stage::Starting) => {
+                // The others may be waiting for it.
+                return Err(ServeError(format!("shard {index} could not start: see above")));
             }
-            Report::Ended(cleanly) => {
-                ended += 1;
+            Report::Ended(index, cleanly) => {
+                advance(&mut stages, index, Stage::Ended);
                 clean &= cleanly;
                 if !stopping {
-                    error!("a shard has failed: the service stops");
-                    stopping = true;
-                    clean = false;
+                    error!("shard {index} has failed: the service stops");
+                    (stopping, clean) = (true, false);
                     tell_all(mailboxes, || Message::Stop);
-                    drained += 1;
                 }
             }
             Report::Signal(signal) if stopping => {
@@ -165,12 +181,22 @@ fn watch(
                 tell_all(mailboxes, || Message::Stop);
             }
         }
+        if !finishing && stages.iter().all(|stage| *stage >= Stage::Drained) {
+            finishing = true;
+            tell_all(mailboxes, || Message::Finish);
+        }
     }
     if clean {
         info!("stopped");
         Ok(())
     } else {
         Err(ServeError("not everything was closed cleanly: see the log".into()))
+    }
+}
+
+fn advance(stages: &mut [Stage], index: usize, stage: Stage) {
+    if let Some(one) = stages.get_mut(index) {
+        *one = stage;
     }
 }
 
@@ -224,7 +250,8 @@ fn lock(data_dir: &Path) -> Result<File, ServeError> {
 }
 
 /// Every connection and open segment takes a descriptor; the usual soft limit of 1,024 is low.
-fn raise_descriptor_limit() {
+/// Returns how many there may be.
+fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         limit.current = limit.maximum;
@@ -232,6 +259,8 @@ fn raise_descriptor_limit() {
             warn!("the limit of open files stays low: {fault}");
         }
     }
+    let current = getrlimit(Resource::Nofile).current;
+    current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
 }
 
 fn watch_signals(events: Sender<Report>) -> Result<(), ServeError> {

@@ -29,6 +29,8 @@ pub(super) struct Session<S: Store> {
     pub(super) consumer: RefCell<Consumer>,
     /// A pump is at work: nobody else sends.
     pub(super) pumping: Cell<bool>,
+    /// It is the socket that is waited for, not the disk or another task: the peer may be stalled.
+    pub(super) awaiting_peer: Cell<bool>,
     /// When the socket last took a byte, or nothing was owed; to the sweeper's precision.
     pub(super) progress: Cell<Instant>,
     /// When the next ping is due.
@@ -115,7 +117,6 @@ impl<S: Store> Session<S> {
             Drive::Idle | Drive::Over => {}
             Drive::Blocked | Drive::More | Drive::History(_) => {
                 self.pumping.set(true);
-                self.progress.set(self.home.shard.now());
                 monoio::spawn(super::pump::pump(Rc::clone(self)));
             }
         }
@@ -128,10 +129,18 @@ impl<S: Store> Session<S> {
         self.advance();
     }
 
-    /// Answers a ping.
-    pub(super) fn pong(self: &Rc<Self>, payload: &[u8]) {
+    /// Owes an answer to a ping; [`Session::advance`] sends it.
+    pub(super) fn pong(&self, payload: &[u8]) {
         self.consumer.borrow_mut().control(&control(Opcode::Pong, payload));
-        self.advance();
+    }
+
+    /// Waits until the socket takes bytes; false when the connection is over.
+    pub(super) async fn writable(&self) -> bool {
+        self.progress.set(self.home.shard.now());
+        self.awaiting_peer.set(true);
+        let waited = self.socket.writable().await;
+        self.awaiting_peer.set(false);
+        waited.is_ok()
     }
 
     /// Ends the consumer: the rest of its frame, the close frame, nothing else.

@@ -11,9 +11,11 @@ use log::{error, warn};
 use crate::clock::{Clock, monotonic};
 use crate::config::Config;
 use crate::event::StreamName;
-use crate::limits::{ACCEPT_PAUSE, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES};
-use crate::net::{Listener, Socket, Turnstile};
-use crate::registry::{EventStream, Registry};
+use crate::limits::{
+    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES,
+};
+use crate::net::{Listener, Socket, Sockets, Turnstile};
+use crate::registry::EventStream;
 use crate::store::Store;
 use crate::store::log::disk::{Io, RealDisk};
 use crate::store::log::{LogOptions, LogStore};
@@ -23,7 +25,7 @@ use super::context::Shard;
 use super::directory::Directory;
 use super::mailbox::{Mailboxes, Message, Report};
 use super::permits::Permits;
-use super::registrar::Registrar;
+use super::registrar::{Orders, Registrar};
 use super::threads::Chosen;
 use super::{internal, public, shutdown, sweep};
 
@@ -36,6 +38,7 @@ pub(super) struct Boot {
     /// For shard 0.
     pub(super) internal: Option<InternalPort>,
     pub(super) mailboxes: Mailboxes,
+    pub(super) sockets: Sockets,
     pub(super) inbox: Receiver<Message>,
     pub(super) events: Sender<Report>,
 }
@@ -43,14 +46,15 @@ pub(super) struct Boot {
 /// What serves the internal API.
 pub(super) struct InternalPort {
     pub(super) listener: TcpListener,
-    pub(super) registry: Registry,
+    pub(super) registry: Orders,
     /// Streams whose log has still to be removed.
     pub(super) removals: Vec<StreamName>,
 }
 
 /// Runs the shard to its end; true when it ended cleanly.
 pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
-    let Boot { index, config, event_streams, public, internal, mailboxes, inbox, events } = boot;
+    let Boot { index, config, event_streams, public, internal, .. } = boot;
+    let Boot { mailboxes, sockets, inbox, events, .. } = boot;
     let turnstile = match Turnstile::start() {
         Ok(turnstile) => turnstile,
         Err(fault) => {
@@ -63,7 +67,9 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
         store: store(&config, driver),
         directory: RefCell::new(Directory::new(event_streams)),
         homes: RefCell::default(),
+        leaving: RefCell::default(),
         mailboxes,
+        sockets,
         turnstile,
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
@@ -87,7 +93,7 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
             return false;
         }
     };
-    let _ = events.send(Report::Ready).await;
+    let _ = events.send(Report::Ready(index)).await;
 
     let _ = stopped.recv().await;
     shard.stopping.set(true);
@@ -95,7 +101,7 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
         listener.close();
     }
     shutdown::drain(&shard).await;
-    let _ = events.send(Report::Drained).await;
+    let _ = events.send(Report::Drained(index)).await;
     let _ = finished.recv().await;
     shutdown::close(&shard).await
 }
@@ -130,33 +136,47 @@ async fn listen<S: Store>(
 ) -> std::io::Result<Vec<Rc<Listener>>> {
     let mut listeners = Vec::new();
     if let Some(InternalPort { listener, registry, removals }) = internal {
-        let registrar = Rc::new(Registrar::start(registry)?);
+        let registrar = Rc::new(Registrar::new(registry));
         for name in removals {
             registrar.remove_log(shard, &name).await;
         }
         let listener = Rc::new(Listener::new(listener)?);
         listeners.push(Rc::clone(&listener));
+        let here = Rc::clone(shard);
         let shard = Rc::clone(shard);
-        monoio::spawn(accept(listener, move |socket| {
+        monoio::spawn(accept(here, listener, move |socket| {
             monoio::spawn(internal::serve(Rc::clone(&shard), Rc::clone(&registrar), socket));
         }));
     }
     let listener = Rc::new(Listener::new(public)?);
     listeners.push(Rc::clone(&listener));
+    let here = Rc::clone(shard);
     let shard = Rc::clone(shard);
-    monoio::spawn(accept(listener, move |socket| {
+    monoio::spawn(accept(here, listener, move |socket| {
         monoio::spawn(public::serve(Rc::clone(&shard), socket));
     }));
     Ok(listeners)
 }
 
-/// Hands every connection to `serve` until the listener is closed.
-async fn accept(listener: Rc<Listener>, serve: impl Fn(Socket)) {
-    loop {
-        match listener.accept().await {
+/// Hands every connection to `serve` until the listener is closed. While the process is short of
+/// descriptors, connections wait in the kernel: the log needs some too.
+async fn accept<S: Store>(shard: Rc<Shard<S>>, listener: Rc<Listener>, serve: impl Fn(Socket)) {
+    let mut accepted = 0;
+    while !shard.stopping.get() {
+        if shard.sockets.full() {
+            warn!("{} connections are open: no more are accepted", shard.sockets.open());
+            while shard.sockets.full() && !shard.stopping.get() {
+                monoio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            continue;
+        }
+        accepted += 1;
+        if accepted % ACCEPT_TURN == 0 {
+            shard.turnstile.next().await;
+        }
+        match listener.accept(&shard.sockets).await {
             Ok(socket) => serve(socket),
-            // Closed for good.
-            Err(fault) if fault.kind() == std::io::ErrorKind::InvalidInput => return,
+            Err(_) if shard.stopping.get() => return,
             // Died in the queue.
             Err(fault) if fault.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(fault) => {

@@ -16,11 +16,11 @@ use super::session::Session;
 /// Drains the shard: returns when its consumers and requests are gone, or the time for it is.
 pub(super) async fn drain<S: Store>(shard: &Rc<Shard<S>>) {
     let deadline = monotonic() + shard.config.drain;
-    // First the requests: what they publish still reaches the consumers.
+    // First the requests (all are on shard 0): what they publish reaches the consumers here.
     while shard.requests.get() > 0 && monotonic() < deadline {
         monoio::time::sleep(DRAIN_TICK).await;
     }
-    let sessions: Vec<_> = shard.all_homes().iter().flat_map(|home| home.sessions()).collect();
+    let sessions: Vec<_> = shard.all_attended().iter().flat_map(|home| home.sessions()).collect();
     if !sessions.is_empty() {
         info!("shard {}: closing {} consumers", shard.index, sessions.len());
     }
@@ -54,7 +54,7 @@ async fn pace<S: Store>(sessions: &[Rc<Session<S>>], time: Duration) {
 }
 
 fn consumers<S: Store>(shard: &Shard<S>) -> usize {
-    shard.all_homes().iter().map(|home| home.hub.borrow().sessions.len()).sum()
+    shard.all_attended().iter().map(|home| home.hub.borrow().sessions.len()).sum()
 }
 
 /// Makes everything durable and closes the streams.

@@ -7,7 +7,7 @@ use log::{debug, error, info};
 
 use crate::clock::monotonic;
 use crate::config::Fsync;
-use crate::limits::{PINGS_UNANSWERED_MAX, STATS_PAUSE, SWEEP_INTERVAL};
+use crate::limits::{FAN_OUT_TURN, PINGS_UNANSWERED_MAX, STATS_PAUSE, SWEEP_INTERVAL};
 use crate::store::{Store, StreamStore};
 
 use super::context::Shard;
@@ -20,9 +20,12 @@ pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
         monoio::time::sleep(SWEEP_INTERVAL).await;
         let now = monotonic();
         shard.coarse_now.set(now);
-        for home in shard.all_homes() {
-            for session in home.sessions() {
-                look_after(&session, now);
+        let mut looked_after = 0;
+        for session in shard.all_attended().iter().flat_map(|home| home.sessions()) {
+            look_after(&session, now);
+            looked_after += 1;
+            if looked_after % FAN_OUT_TURN == 0 {
+                shard.turnstile.next().await;
             }
         }
     }
@@ -37,7 +40,7 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
         return;
     }
     let quiet = now.saturating_duration_since(session.progress.get());
-    if session.pumping.get() && quiet >= config.stall_timeout {
+    if session.awaiting_peer.get() && quiet >= config.stall_timeout {
         info!("{}: {} took no byte for {quiet:?}", session.home.name, session.socket.peer());
         session.end(&reasons::stalled(config.stall_timeout.as_secs_f64()));
         return;

@@ -6,6 +6,7 @@ use std::thread::{Builder, JoinHandle};
 
 use log::{info, warn};
 use monoio::blocking::DefaultThreadPool;
+use monoio::utils::detect_uring;
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -44,7 +45,9 @@ where
     M: FnOnce(Chosen) -> F,
     F: Future<Output = bool>,
 {
-    if driver != Driver::Epoll {
+    // A kernel before 5.6 makes a ring that lacks the operations.
+    let usable = driver == Driver::Auto && detect_uring() || driver == Driver::IoUring;
+    if usable {
         let builder = RuntimeBuilder::<IoUringDriver>::new()
             .with_entries(RING_ENTRIES)
             .enable_timer()
@@ -66,8 +69,10 @@ where
             }
             Err(_) => {}
         }
-    } else if index == 0 {
+    } else if index == 0 && driver == Driver::Epoll {
         info!("driver: epoll, as asked");
+    } else if index == 0 {
+        warn!("driver: epoll, because io_uring is refused or too old here");
     }
     let builder = RuntimeBuilder::<LegacyDriver>::new()
         .enable_timer()

@@ -94,10 +94,9 @@ impl HandshakeFault {
             Self::NotAsked => Response::detail(426, &detail)
                 .with_header("upgrade", "websocket")
                 .with_header("connection", "Upgrade"),
-            Self::Version => Response::detail(426, &detail)
-                .with_header("upgrade", "websocket")
-                .with_header("connection", "Upgrade")
-                .with_header("sec-websocket-version", "13"),
+            Self::Version => {
+                Response::detail(400, &detail).with_header("sec-websocket-version", "13")
+            }
             Self::Method => Response::detail(405, &detail).with_header("allow", "GET"),
             Self::Http10 | Self::Connection | Self::Body | Self::KeyMissing | Self::Key => {
                 Response::detail(400, &detail)
@@ -189,9 +188,9 @@ mod tests {
             (1, "Upgrade: h2c", HandshakeFault::NotAsked, 426),
             (2, "Connection: keep-alive", HandshakeFault::Connection, 400),
             (2, "A: b", HandshakeFault::Connection, 400),
-            (3, "Sec-WebSocket-Version: 8", HandshakeFault::Version, 426),
-            (3, "Sec-WebSocket-Version: 13, 8", HandshakeFault::Version, 426),
-            (3, "A: b", HandshakeFault::Version, 426),
+            (3, "Sec-WebSocket-Version: 8", HandshakeFault::Version, 400),
+            (3, "Sec-WebSocket-Version: 13, 8", HandshakeFault::Version, 400),
+            (3, "A: b", HandshakeFault::Version, 400),
             (4, "A: b", HandshakeFault::KeyMissing, 400),
             (4, "Sec-WebSocket-Key:", HandshakeFault::Key, 400),
             (4, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=", HandshakeFault::Key, 400),
