@@ -34,3 +34,4 @@ mod retention;
 mod session;
 mod stalls;
 mod starts;
+mod talkers;
