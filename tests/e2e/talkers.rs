@@ -77,10 +77,10 @@ fn a_laggard_of_a_deleted_stream_is_told_between_two_frames() {
     let server = Server::start(Setup::USUAL, &[]);
     let stream = server.create("abc");
     let mut wire = Wire::upgrade(server.public(), &format!("/event-stream/{}", stream.uuid));
-    let line = "x".repeat(64 * 1024);
-    for _ in 0..8 {
-        // Far more than the tail and the kernel's buffers of both sides take.
-        server.publish_lines(stream.id, &format!("{line}\n").repeat(128));
+    // Each far more than the kernel's buffers of both sides take, and than the tail keeps.
+    let large = "x".repeat(20 * 1024 * 1024);
+    for _ in 0..2 {
+        server.publish(stream.id, &large);
     }
     thread::scope(|scope| {
         let api: &Api = &server;
