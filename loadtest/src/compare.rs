@@ -26,8 +26,7 @@ enum Kind {
     EssWindow,
 }
 
-const KINDS: [Kind; 5] =
-    [Kind::Limit, Kind::LimitWindow, Kind::Naive, Kind::Ess, Kind::EssWindow];
+const KINDS: [Kind; 5] = [Kind::Limit, Kind::LimitWindow, Kind::Naive, Kind::Ess, Kind::EssWindow];
 
 #[derive(Debug, Serialize)]
 struct Row {

@@ -60,8 +60,7 @@ impl Consumers {
     /// Reads what a consumer has received: how many bytes, and its place for the ledger.
     pub(crate) fn read(&mut self, index: usize) -> io::Result<(u64, &mut Place)> {
         let consumer = self.all.get_mut(index).ok_or_else(|| fault("no such consumer"))?;
-        let flags =
-            if consumer.witness.is_some() { RecvFlags::empty() } else { RecvFlags::TRUNC };
+        let flags = if consumer.witness.is_some() { RecvFlags::empty() } else { RecvFlags::TRUNC };
         let got = match recv(&consumer.stream, self.buffer.as_mut_slice(), flags) {
             Ok((_, 0)) => return Err(fault("the server closed a consumer")),
             Ok((_, bytes)) => bytes,

@@ -70,7 +70,7 @@ pub(crate) fn measure(load: &Load, source: &mut dyn Source) -> io::Result<Outcom
     let consumers = Consumers::connect(source.address(), &source.path(), count, &epoll)?;
     source.begin(&epoll)?;
     let ledger = Ledger::new(load.bytes as usize, load.per_write, count);
-    let latency = Histogram::new(3).map_err(io::Error::other)?;
+    let latency = Latency::histogram()?;
     let started = Instant::now();
     Run { load, source, consumers, ledger, epoll, started, mark: None, latency }.through()
 }
@@ -81,8 +81,9 @@ impl Run<'_> {
         let batches_max = self.load.events.div_ceil(self.load.per_write);
         loop {
             let now = self.started.elapsed();
-            let publishing =
-                now < self.load.seconds && (self.ledger.published() as u64) < batches_max;
+            // Something has to be counted, however slow the server is.
+            let publishing = (now < self.load.seconds || self.mark.is_none())
+                && (self.ledger.published() as u64) < batches_max;
             if publishing {
                 self.publish(now, batches_max)?;
             } else if self.ledger.completed() == self.ledger.published() {
@@ -143,7 +144,9 @@ impl Run<'_> {
     fn notice_mark(&mut self, now: Duration, batches_max: u64) -> io::Result<()> {
         let warm = now >= self.load.seconds / 10
             || self.ledger.completed() as u64 >= batches_max.div_ceil(10);
-        if self.mark.is_none() && warm {
+        let under_way = self.ledger.published() - self.ledger.completed();
+        let next = self.load.rate.is_some() || under_way < self.load.in_flight as usize;
+        if self.mark.is_none() && warm && next {
             self.mark = Some(self.moment(self.started.elapsed())?);
         }
         Ok(())
