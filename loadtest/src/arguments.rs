@@ -1,0 +1,170 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures how fast durable events reach very many WebSocket consumers, beside the bare kernel.
+#[derive(Debug, Parser)]
+#[command(version, name = "ess-load")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) mode: Mode,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mode {
+    /// A bare writer: the same bytes with non-blocking send(2), nothing else.
+    Limit(Load),
+    /// What one would write with tokio, tokio-tungstenite and a broadcast channel, on one thread.
+    Naive(Load),
+    /// The service itself, with its embedded log.
+    Ess(Ess),
+    /// All of them in turn, several rounds.
+    Compare(Compare),
+}
+
+/// What every mode is asked to do.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Consumers of the stream.
+    #[arg(long, short = 'n', default_value_t = 1_000, value_parser = at_least_one())]
+    pub(crate) consumers: u64,
+    /// Events of a batch: of a write, while one batch at a time is under way.
+    #[arg(long, short = 'k', default_value_t = 100, value_parser = at_least_one())]
+    pub(crate) per_write: u64,
+    /// Most events to publish.
+    #[arg(long, default_value_t = u64::MAX, value_parser = at_least_one(), hide_default_value = true)]
+    pub(crate) events: u64,
+    /// Longest time to publish for; the first tenth is not counted.
+    #[arg(long, default_value = "3", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+    /// Bytes of an event, before its ordinal and timestamp are added.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) bytes: u32,
+    /// Batches that may be under way. With more than one, a server may gather several in a write.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) in_flight: u32,
+    /// Publish at this many events a second, whatever has arrived (open loop).
+    #[arg(long, conflicts_with = "in_flight", value_parser = at_least_one())]
+    pub(crate) rate: Option<u64>,
+    /// Core of the server.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) server_core: usize,
+    /// Core of the consumers.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) client_core: usize,
+}
+
+/// Where the service comes from.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Ess {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) service: Service,
+}
+
+/// How the service runs.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Service {
+    /// A release build of the service.
+    #[arg(long, default_value = "target/release/ess")]
+    pub(crate) binary: PathBuf,
+    /// Its shards; all of them on the server's core.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) shards: u16,
+    /// When an event counts as stored.
+    #[arg(long, default_value = "always")]
+    pub(crate) fsync: String,
+    /// Where its temporary data folder is made.
+    #[arg(long, default_value = "/tmp")]
+    pub(crate) data_parent: PathBuf,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    /// How often everything is measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) rounds: u16,
+    /// What is measured: consumers,events a write.
+    #[arg(long = "case", value_name = "N,K", value_parser = case,
+        default_values = ["1000,1", "1000,10", "1000,100", "100,1", "100,100", "10,100"])]
+    pub(crate) cases: Vec<(u64, u64)>,
+    /// Batches under way in the rows that may gather.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=256))]
+    pub(crate) window: u32,
+    /// Where to write all numbers, as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+fn at_least_one() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if duration.is_zero() => Err("more than zero is expected".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(fault) => Err(fault.to_string()),
+    }
+}
+
+fn case(text: &str) -> Result<(u64, u64), String> {
+    let pair = text.split_once(',').map(|(n, k)| (n.parse(), k.parse()));
+    match pair {
+        Some((Ok(consumers @ 1..), Ok(per_write @ 1..))) => Ok((consumers, per_write)),
+        _ => Err("two positive numbers are expected, as in 1000,100".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Mode, clap::Error> {
+        Arguments::try_parse_from(line.split(' ')).map(|arguments| arguments.mode)
+    }
+
+    #[test]
+    fn a_whole_line_is_understood() {
+        let line = "ess-load limit --consumers 5 --per-write 6 --events 7 --bytes 8 --seconds 0.5";
+        let Ok(Mode::Limit(load)) = parse(line) else { panic!("{line}") };
+        assert_eq!((load.consumers, load.per_write, load.events, load.bytes), (5, 6, 7, 8));
+        assert_eq!((load.seconds, load.in_flight), (Duration::from_millis(500), 1));
+    }
+
+    #[test]
+    fn cases_replace_the_usual_ones() {
+        let Ok(Mode::Compare(usual)) = parse("ess-load compare") else { panic!() };
+        assert_eq!(usual.cases.len(), 6);
+        let line = "ess-load compare --case 10,1 --case 20,2";
+        let Ok(Mode::Compare(compare)) = parse(line) else { panic!("{line}") };
+        assert_eq!(compare.cases, [(10, 1), (20, 2)]);
+    }
+
+    #[test]
+    fn what_can_not_be_measured_is_refused() {
+        for line in [
+            "ess-load limit --consumers 0",
+            "ess-load limit --per-write 0",
+            "ess-load limit --seconds 0",
+            "ess-load limit --seconds -1",
+            "ess-load naive --bytes 0",
+            "ess-load ess --rate 0",
+            "ess-load ess --rate 5 --in-flight 2",
+            "ess-load compare --case 10",
+            "ess-load compare --case 0,1",
+            "ess-load compare --window 1",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

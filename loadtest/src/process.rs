@@ -1,0 +1,105 @@
+//! What the kernel says about threads and processes: where they run, what they used.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// Pins the calling thread, and what it starts from now on, to one core.
+pub(crate) fn pin(core: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Allows as many descriptors as the hard limit does.
+pub(crate) fn raise_descriptors() -> io::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
+}
+
+/// A server whose use of processor time is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Worker {
+    /// One thread of this process.
+    Thread(u32),
+    /// All threads of another process.
+    Process(u32),
+}
+
+impl Worker {
+    /// The calling thread.
+    pub(crate) fn here() -> Self {
+        Self::Thread(rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned())
+    }
+
+    /// Time on a processor so far, user and kernel (`/proc/…/schedstat`, its first number).
+    pub(crate) fn cpu(self) -> io::Result<Duration> {
+        match self {
+            Self::Thread(thread) => on_cpu(&format!("/proc/self/task/{thread}/schedstat")),
+            Self::Process(process) => fs::read_dir(format!("/proc/{process}/task"))?
+                .map(|task| on_cpu(&format!("{}/schedstat", task?.path().display())))
+                .sum(),
+        }
+    }
+}
+
+fn on_cpu(path: &str) -> io::Result<Duration> {
+    let text = fs::read_to_string(path)?;
+    let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
+    nanos.map(Duration::from_nanos).ok_or_else(|| io::Error::other(format!("{path}: {text}")))
+}
+
+/// Processor time that the whole machine has used (`/proc/stat`, ticks of 10 ms).
+pub(crate) fn machine_cpu() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    // user nice system idle iowait irq softirq steal; guest time is inside user.
+    let ticks: Vec<u64> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    Ok(Duration::from_millis((ticks.iter().sum::<u64>() - idle) * 10))
+}
+
+/// Resident memory of a process in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// All of it, with mapped files.
+    pub(crate) resident: u64,
+    /// What it allocated itself.
+    pub(crate) anonymous: u64,
+}
+
+impl Memory {
+    /// From `/proc/<pid>/status`.
+    pub(crate) fn of(process: u32) -> io::Result<Self> {
+        let text = fs::read_to_string(format!("/proc/{process}/status"))?;
+        let row = |name| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other(format!("no {name}")))
+        };
+        Ok(Self { resident: row("VmRSS:")?, anonymous: row("RssAnon:")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_of_a_thread_is_part_of_its_process() {
+        let thread = Worker::here().cpu().unwrap();
+        let process = Worker::Process(std::process::id()).cpu().unwrap();
+        assert!(thread <= process, "{thread:?} {process:?}");
+        assert!(process <= machine_cpu().unwrap());
+    }
+
+    #[test]
+    fn allocated_memory_is_part_of_resident_memory() {
+        let memory = Memory::of(std::process::id()).unwrap();
+        assert!(0 < memory.anonymous && memory.anonymous < memory.resident, "{memory:?}");
+    }
+}
