@@ -277,3 +277,6 @@ pub const ACCEPT_TURN: usize = 64;
 
 /// How long the removal of a stream waits for consumers that are inside a frame.
 pub const FRAMES_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A signal so soon after the first says the same once more; a later one stops at once.
+pub const SECOND_SIGNAL_PAUSE: Duration = Duration::from_secs(1);

@@ -14,8 +14,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::clock::monotonic;
 use crate::config::Config;
-use crate::limits::DESCRIPTORS_RESERVED_PART;
+use crate::limits::{DESCRIPTORS_RESERVED_PART, SECOND_SIGNAL_PAUSE};
 use crate::net::{Sockets, bind_shards};
 use crate::registry::{EventStream, Registry};
 
@@ -141,7 +142,8 @@ fn watch(
     known: &[Arc<EventStream>],
 ) -> Result<(), ServeError> {
     let mut stages = vec![Stage::Starting; mailboxes.len()];
-    let (mut clean, mut stopping, mut finishing) = (true, false, false);
+    let (mut clean, mut finishing) = (true, false);
+    let mut stopping = None;
     while stages.iter().any(|stage| *stage < Stage::Ended) {
         let Ok(report) = heard.recv_blocking() else { break };
         match report {
@@ -165,21 +167,25 @@ fn watch(
             Report::Ended(index, cleanly) => {
                 advance(&mut stages, index, Stage::Ended);
                 clean &= cleanly;
-                if !stopping {
+                if stopping.is_none() {
                     error!("shard {index} has failed: the service stops");
-                    (stopping, clean) = (true, false);
+                    (stopping, clean) = (Some(monotonic()), false);
                     tell_all(mailboxes, || Message::Stop);
                 }
             }
-            Report::Signal(signal) if stopping => {
-                warn!("second signal ({signal}): stopping at once");
-                return Err(ServeError("stopped before everything was closed".into()));
-            }
-            Report::Signal(signal) => {
-                info!("{}: stopping", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
-                stopping = true;
-                tell_all(mailboxes, || Message::Stop);
-            }
+            Report::Signal(signal) => match stopping {
+                None => {
+                    info!("{}: stopping", if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
+                    stopping = Some(monotonic());
+                    tell_all(mailboxes, || Message::Stop);
+                }
+                // A supervisor may signal the process and its group: that is one wish.
+                Some(since) if monotonic().duration_since(since) < SECOND_SIGNAL_PAUSE => {}
+                Some(_) => {
+                    warn!("second signal ({signal}): stopping at once");
+                    return Err(ServeError("stopped before everything was closed".into()));
+                }
+            },
         }
         if !finishing && stages.iter().all(|stage| *stage >= Stage::Drained) {
             finishing = true;

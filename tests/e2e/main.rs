@@ -32,6 +32,7 @@ mod refusals;
 mod restart;
 mod retention;
 mod session;
+mod signals;
 mod stalls;
 mod starts;
 mod talkers;

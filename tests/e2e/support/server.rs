@@ -151,6 +151,13 @@ impl Server {
         }
     }
 
+    /// Whether a line that contains `text` is in the log by now.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        let mut log = self.log.borrow_mut();
+        log.extend(self.lines.try_iter());
+        log.iter().any(|line| line.contains(text))
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         kill_process(self.pid(), Signal::TERM).expect("the service can be signalled");
