@@ -94,6 +94,7 @@ fn serve(
         let (events, _) = broadcast::channel(room);
         for _ in 0..load.consumers {
             let (socket, _) = listener.accept().await?;
+            socket.set_nodelay(true)?;
             tokio::spawn(consumer(socket, events.subscribe()));
         }
         let body = event::body(load.bytes as usize);

@@ -71,6 +71,7 @@ pub(crate) fn measure(load: &Load, source: &mut dyn Source) -> io::Result<Outcom
     source.begin(&epoll)?;
     let ledger = Ledger::new(load.bytes as usize, load.per_write, count);
     let latency = Latency::histogram()?;
+    #[expect(clippy::disallowed_methods, reason = "a bench lives by the clock")]
     let started = Instant::now();
     Run { load, source, consumers, ledger, epoll, started, mark: None, latency }.through()
 }
