@@ -4,81 +4,26 @@
 //! socket that is full is waited for.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use crate::arguments::Load;
 use crate::consumers::fault;
 use crate::event::Batch;
-use crate::process::{Worker, pin};
-use crate::run::Source;
+use crate::in_process::InProcess;
 
 /// Any time of this century: only its length matters.
 pub(crate) const TIMESTAMP: u64 = 1_746_042_171_620;
 
-/// The writer's thread.
-#[derive(Debug)]
-pub(crate) struct Limit {
-    address: SocketAddr,
-    worker: Worker,
-    orders: Sender<u64>,
-}
-
-impl Limit {
-    /// Starts the writer; it ends when this is dropped.
-    pub(crate) fn start(load: &Load) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let address = listener.local_addr()?;
-        let (orders, ordered) = mpsc::channel();
-        let (told, worker) = mpsc::channel();
-        let load = *load;
-        thread::spawn(move || {
-            let ready = pin(load.server_core).map(|()| Worker::here());
-            let pinned = ready.is_ok();
-            // A reader that is gone has said why; nobody is left to tell.
-            if told.send(ready).is_ok() && pinned {
-                let _ = serve(&load, &listener, &ordered);
-            }
-        });
-        let worker = worker.recv().map_err(io::Error::other)??;
-        Ok(Self { address, worker, orders })
-    }
-}
-
-impl Source for Limit {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn path(&self) -> String {
-        "/".to_owned()
-    }
-
-    fn worker(&self) -> Worker {
-        self.worker
-    }
-
-    fn begin(&mut self, _: &OwnedFd) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn ready(&self) -> bool {
-        true
-    }
-
-    fn publish(&mut self, batches: u64) -> io::Result<()> {
-        self.orders.send(batches).map_err(|_| fault("the bare writer stopped"))
-    }
-
-    fn arrived(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
+/// Starts the writer; it ends when what this returns is dropped.
+pub(crate) fn start(load: &Load) -> io::Result<InProcess> {
+    let (orders, ordered) = mpsc::channel();
+    let order = move |batches| orders.send(batches).is_ok();
+    InProcess::start(load, order, move |load, listener| serve(load, &listener, &ordered))
 }
 
 fn serve(load: &Load, listener: &TcpListener, ordered: &Receiver<u64>) -> io::Result<()> {

@@ -16,6 +16,7 @@ mod ess;
 mod event;
 mod frames;
 mod http;
+mod in_process;
 mod ledger;
 mod limit;
 mod naive;
@@ -56,12 +57,12 @@ fn perform(mode: &Mode) -> io::Result<()> {
 
 fn measure_limit(load: &Load) -> io::Result<Outcome> {
     process::pin(load.client_core)?;
-    run::measure(load, &mut limit::Limit::start(load)?)
+    run::measure(load, &mut limit::start(load)?)
 }
 
 fn measure_naive(load: &Load) -> io::Result<Outcome> {
     process::pin(load.client_core)?;
-    run::measure(load, &mut naive::Naive::start(load)?)
+    run::measure(load, &mut naive::start(load)?)
 }
 
 fn measure_ess(load: &Load, service: &Service) -> io::Result<Outcome> {

@@ -3,81 +3,23 @@
 //! One thread, nothing durable, published to from inside the process: all three in its favour.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
-use std::thread;
+use std::net::TcpListener;
 
 use futures_util::{SinkExt, StreamExt};
-use rustix::fd::OwnedFd;
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc as orders};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::arguments::Load;
-use crate::consumers::fault;
 use crate::event;
+use crate::in_process::InProcess;
 use crate::limit::TIMESTAMP;
-use crate::process::{Worker, pin};
-use crate::run::Source;
 
-/// The server's thread.
-#[derive(Debug)]
-pub(crate) struct Naive {
-    address: SocketAddr,
-    worker: Worker,
-    orders: orders::UnboundedSender<u64>,
-}
-
-impl Naive {
-    /// Starts the server; it ends when this is dropped.
-    pub(crate) fn start(load: &Load) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let address = listener.local_addr()?;
-        listener.set_nonblocking(true)?;
-        let (orders, ordered) = orders::unbounded_channel();
-        let (told, worker) = mpsc::channel();
-        let load = *load;
-        thread::spawn(move || {
-            let ready = pin(load.server_core).map(|()| Worker::here());
-            let pinned = ready.is_ok();
-            if told.send(ready).is_ok() && pinned {
-                // A reader that is gone has said why; nobody is left to tell.
-                let _ = serve(&load, listener, ordered);
-            }
-        });
-        let worker = worker.recv().map_err(io::Error::other)??;
-        Ok(Self { address, worker, orders })
-    }
-}
-
-impl Source for Naive {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn path(&self) -> String {
-        "/".to_owned()
-    }
-
-    fn worker(&self) -> Worker {
-        self.worker
-    }
-
-    fn begin(&mut self, _: &OwnedFd) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn ready(&self) -> bool {
-        true
-    }
-
-    fn publish(&mut self, batches: u64) -> io::Result<()> {
-        self.orders.send(batches).map_err(|_| fault("the naive server stopped"))
-    }
-
-    fn arrived(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
+/// Starts the server; it ends when what this returns is dropped.
+pub(crate) fn start(load: &Load) -> io::Result<InProcess> {
+    let (orders, ordered) = orders::unbounded_channel();
+    let order = move |batches| orders.send(batches).is_ok();
+    InProcess::start(load, order, move |load, listener| serve(load, listener, ordered))
 }
 
 fn serve(
@@ -87,6 +29,7 @@ fn serve(
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
+        listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         // Room for all that may be under way: the channel drops what a consumer is too slow for.
         let room = load.per_write * u64::from(load.in_flight) * 2;
