@@ -13,6 +13,7 @@ pub mod config;
 pub mod enrich;
 pub mod proto;
 
+pub mod net;
 pub mod store;
 
 #[cfg(any(test, feature = "sim"))]
@@ -25,7 +26,6 @@ pub mod doors;
 
 pub mod observe;
 
-pub mod net;
 pub mod shard;
 
 pub mod cli;
