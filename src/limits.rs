@@ -243,6 +243,10 @@ pub const NDJSON_BODY_BYTES_MAX: usize = 64 << 20;
 /// Most events in one request: each costs 32 bytes of bookkeeping however short it is.
 pub const PUBLISH_EVENTS_MAX: usize = 100_000;
 
+/// Longest `Idempotency-Key`, in bytes: RabbitMQ's longest producer name
+/// (`rabbit_stream_utils:check_publisher_reference`).
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// Most undeliverable events that the answer to a publish names.
 pub const UNDELIVERABLE_TOLD_MAX: usize = 100;
 

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use log::warn;
+use log::{error, warn};
 
 use crate::config::Config;
+use crate::doors::management::Publication;
 use crate::event::StreamName;
 use crate::net::{Sockets, Turnstile};
 use crate::store::{AppendError, Receipt, Store, StoreError};
@@ -73,6 +74,23 @@ impl<S: Store> Shard<S> {
         Ok(())
     }
 
+    /// Puts a fresh home in the place of one whose stream is gone: who comes next is served there,
+    /// while the old one's consumers are still being sent away.
+    pub(super) async fn replace(self: &Rc<Self>, gone: &Rc<Home<S>>) {
+        let current = self.home(&gone.name);
+        if !current.is_some_and(|current| Rc::ptr_eq(&current, gone)) {
+            return;
+        }
+        self.homes.borrow_mut().remove(&gone.name);
+        self.leaving.borrow_mut().push(Rc::clone(gone));
+        if let Err(fault) = gone.close().await {
+            warn!("{}: not closed cleanly after it was gone: {fault}", gone.name);
+        }
+        if let Err(fault) = self.open(&gone.name).await {
+            error!("{}: {fault}", super::reasons::unavailable(&gone.name));
+        }
+    }
+
     /// Closes the stream `name` and removes its events. Fine when there is none.
     ///
     /// # Errors
@@ -96,14 +114,15 @@ impl<S: Store> Shard<S> {
     pub(super) async fn append(
         self: &Rc<Self>,
         name: &StreamName,
-        bodies: Vec<bytes::Bytes>,
+        publication: Publication,
     ) -> Result<Receipt, AppendError> {
         let index = self.home_of(name);
         if index == self.index {
-            return self.append_here(name, bodies).await;
+            return self.append_here(name, publication).await;
         }
         let (reply, answer) = async_channel::bounded(1);
-        self.mailboxes.send(index, Message::Append { name: name.clone(), bodies, reply }).await;
+        let message = Message::Append { name: name.clone(), publication, reply };
+        self.mailboxes.send(index, message).await;
         answer.recv().await.unwrap_or(Err(AppendError::Closed))
     }
 
@@ -111,10 +130,10 @@ impl<S: Store> Shard<S> {
     pub(super) async fn append_here(
         self: &Rc<Self>,
         name: &StreamName,
-        bodies: Vec<bytes::Bytes>,
+        publication: Publication,
     ) -> Result<Receipt, AppendError> {
         match self.home(name) {
-            Some(home) => home.append(bodies).await,
+            Some(home) => home.append(publication).await,
             None => Err(AppendError::Closed),
         }
     }

@@ -7,11 +7,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use log::{info, warn};
 use slab::Slab;
 
 use crate::clock::monotonic;
+use crate::doors::management::Publication;
 use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
 use crate::hub::{Consumer, Tail};
 use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
@@ -89,10 +89,12 @@ impl<S: Store> Home<S> {
     }
 
     /// Appends events; answers when they are stored.
-    pub(super) async fn append(&self, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {
-        match self.store() {
-            Some(store) => store.append(bodies).await,
-            None => Err(AppendError::Closed),
+    pub(super) async fn append(&self, publication: Publication) -> Result<Receipt, AppendError> {
+        let Publication { bodies, key } = publication;
+        match (self.store(), key) {
+            (Some(store), None) => store.append(bodies).await,
+            (Some(store), Some(key)) => store.append_once(&key, bodies).await,
+            (None, _) => Err(AppendError::Closed),
         }
     }
 
@@ -135,6 +137,8 @@ impl<S: Store> Home<S> {
                 Some(super::reasons::DELETED)
             }
             Ok(_) => None,
+            Err(ReadError::Missing) => Some(super::reasons::not_found(&uuid)),
+            Err(ReadError::Unreachable(_)) => Some(super::reasons::UNREACHABLE),
             Err(fault) => {
                 warn!("{}: a start can't be found: {fault}", self.name);
                 Some(super::reasons::not_found(&uuid))
@@ -167,14 +171,17 @@ impl<S: Store> Home<S> {
     /// nothing becomes visible in between.
     async fn place(&self, start: Start) -> Result<Placement, ReadError> {
         let store = self.store().ok_or(ReadError::Closed)?;
-        let (ordinal, not_before) = match start {
-            Start::Next => (self.ceiling(), None),
-            Start::First => (store.bounds().floor, None),
-            Start::After(ordinal) => (ordinal.next().max(store.bounds().floor), None),
-            Start::At(timestamp) => match store.locate(timestamp).await? {
-                Located::At(ordinal) => (ordinal, None),
-                Located::Beyond(ceiling) => (ceiling, Some(timestamp)),
-            },
+        let located = match start {
+            Start::At(timestamp) => Some((store.locate(timestamp).await?, timestamp)),
+            Start::Next | Start::First | Start::After(_) => None,
+        };
+        store.attend().await?;
+        let (ordinal, not_before) = match (start, located) {
+            (Start::Next, _) => (self.ceiling(), None),
+            (Start::After(ordinal), _) => (ordinal.next().max(store.bounds().floor), None),
+            (_, Some((Located::At(ordinal), _))) => (ordinal, None),
+            (_, Some((Located::Beyond(ceiling), timestamp))) => (ceiling, Some(timestamp)),
+            (Start::First | Start::At(_), None) => (store.bounds().floor, None),
         };
         Ok(Placement { cursor: Cursor::before(ordinal), not_before })
     }
@@ -221,6 +228,13 @@ impl<S: Store> Home<S> {
             reason.text,
             session.consumer.borrow().cursor().ordinal,
         );
+    }
+
+    /// Ends all consumers because the stream is gone from where it was kept.
+    fn end_as_missing(&self) {
+        for session in self.sessions() {
+            session.end(&super::reasons::not_found(&session.uuid));
+        }
     }
 
     /// Ends the consumers that `which` picks by their event stream.
@@ -299,6 +313,21 @@ impl<S: Store> Observer for Feed<S> {
         if let Some(home) = self.0.upgrade() {
             home.hub.borrow_mut().tail.push(block);
             home.wake();
+        }
+    }
+
+    fn restarted(&self, ceiling: Ordinal) {
+        if let Some(home) = self.0.upgrade() {
+            let mut hub = home.hub.borrow_mut();
+            assert!(hub.sessions.is_empty(), "a consumer's place is one in the tail that was");
+            hub.tail = Tail::new(ceiling, home.shard.config.tail_bytes);
+        }
+    }
+
+    fn ended(&self) {
+        if let Some(home) = self.0.upgrade() {
+            home.end_as_missing();
+            monoio::spawn(async move { home.shard.replace(&home).await });
         }
     }
 }

@@ -119,10 +119,10 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Ca
                 None => answer::failed("The stream's log can't be opened; see the service's log"),
             }
         }
-        Call::Publish { id, bodies } => {
+        Call::Publish { id, publication } => {
             let found = shard.directory.borrow().by_id(id);
             let Some(event_stream) = found else { return answer::not_known(&id) };
-            match shard.append(&event_stream.routing_key, bodies).await {
+            match shard.append(&event_stream.routing_key, publication).await {
                 Ok(receipt) => answer::published(&receipt),
                 Err(AppendError::Closed) if shard.directory.borrow().by_id(id).is_some() => {
                     answer::failed("The stream's log can't be opened; see the service's log")

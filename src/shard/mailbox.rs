@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender, bounded};
-use bytes::Bytes;
 
+use crate::doors::management::Publication;
 use crate::event::{Start, StreamName};
 use crate::limits::MAILBOX_MESSAGES_MAX;
 use crate::net::Parked;
@@ -20,7 +20,11 @@ pub(super) enum Message {
     /// A consumer whose stream lives here.
     Adopt(Arrival),
     /// Events for a stream that lives here.
-    Append { name: StreamName, bodies: Vec<Bytes>, reply: Sender<Result<Receipt, AppendError>> },
+    Append {
+        name: StreamName,
+        publication: Publication,
+        reply: Sender<Result<Receipt, AppendError>>,
+    },
     /// What does this stream hold, and how many consumers came through the event stream?
     Describe { event_stream: Arc<EventStream>, reply: Sender<Option<(Bounds, usize)>> },
     /// Open a stream that lives here.

@@ -52,8 +52,6 @@ impl<S: Store> History<S> {
     /// Reads a piece from `from` and sends what fits. False when the connection is over.
     async fn serve(&mut self, session: &Rc<Session<S>>, from: Cursor) -> bool {
         let shard = &session.home.shard;
-        // The permit bounds the memory of all readings under way on this shard.
-        let permit = shard.history_permits.take().await;
         let mut reader = match self.reader.take() {
             Some(reader) if reader.cursor() == from => reader,
             _ => match session.home.store() {
@@ -61,6 +59,11 @@ impl<S: Store> History<S> {
                 None => return false,
             },
         };
+        if let Err(fault) = reader.ready().await {
+            return unreadable(session, &fault);
+        }
+        // The permit bounds the memory of all readings under way on this shard.
+        let permit = shard.history_permits.take().await;
         let reading = reader.read(self.bytes_max).await;
         let open = match reading {
             Ok(Reading::Piece(piece)) if pass_over(session, &piece) => true,
@@ -136,11 +139,11 @@ fn pass_over<S: Store>(session: &Session<S>, piece: &Piece) -> bool {
 /// What a failed reading means for the consumer. False when the connection is over.
 fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
     match fault {
-        ReadError::Closed => {}
+        ReadError::Closed | ReadError::Missing => {}
         ReadError::Lost => {
             debug!("{}: {} {fault}", session.home.name, session.socket.peer());
         }
-        ReadError::Damaged(_) | ReadError::Failed(_) => {
+        ReadError::Damaged(_) | ReadError::Failed(_) | ReadError::Unreachable(_) => {
             error!("{}: history can't be read: {fault}", session.home.name);
         }
     }

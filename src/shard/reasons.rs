@@ -16,6 +16,10 @@ pub(super) const DISPLACED: Reason =
 pub(super) const UNREADABLE: Reason =
     Reason::fixed(1011, "The stream's history cannot be read; try again later");
 
+/// What keeps the events can't be reached.
+pub(super) const UNREACHABLE: Reason =
+    Reason::fixed(1013, "The broker cannot be reached now; try again later");
+
 /// Not on the wire: the peer hung up.
 pub(super) const GONE: Reason = Reason::fixed(1006, "connection closed by the client");
 

@@ -199,10 +199,10 @@ async fn read_mailbox<S: Store>(
             Message::Adopt(arrival) => {
                 monoio::spawn(public::adopt(Rc::clone(&shard), arrival));
             }
-            Message::Append { name, bodies, reply } => {
+            Message::Append { name, publication, reply } => {
                 let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
-                    let _ = reply.send(shard.append_here(&name, bodies).await).await;
+                    let _ = reply.send(shard.append_here(&name, publication).await).await;
                 });
             }
             Message::Describe { event_stream, reply } => {

@@ -219,7 +219,7 @@ impl History {
                     self.doubtful.push(append);
                     end = Err(died(error));
                 }
-                Err(AppendError::Closed) => return Err(End::Broken("closed".into())),
+                Err(error) => return Err(End::Broken(error.to_string())),
             }
         }
         end

@@ -10,7 +10,7 @@ use crate::proto::websocket::frame::frame_len;
 pub struct Block {
     /// Ordinal of the first event.
     pub first: Ordinal,
-    /// Number of events, at least 1. More than 1 only for [`Kind::Framed`].
+    /// Number of events, at least 1; exactly 1 for [`Kind::Poison`].
     pub count: u32,
     /// When they were taken in.
     pub timestamp: Timestamp,

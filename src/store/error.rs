@@ -13,6 +13,21 @@ pub enum AppendError {
     /// The log can't be trusted any more (a sync failed): whether these events will be found after
     /// a restart can't be known. Every later append answers the same.
     Poisoned(Arc<str>),
+    /// These events were stored before, under the same key.
+    Duplicate,
+    /// An event is larger than the store can take.
+    TooLarge {
+        /// The event's size, in bytes.
+        bytes: usize,
+        /// What may be sent at most, in bytes, and whose limit that is.
+        limit: Arc<str>,
+    },
+    /// What keeps the events can't be reached; nothing was stored, and a later append may succeed.
+    Unreachable(Arc<str>),
+    /// The connection was lost before the answer came: whether they are stored can't be known.
+    Unknown(Arc<str>),
+    /// There is no such stream where events are kept.
+    Missing,
     /// The stream is closed or gone.
     Closed,
 }
@@ -26,6 +41,10 @@ pub enum ReadError {
     Damaged(Arc<str>),
     /// The store failed: operation and place.
     Failed(Arc<str>),
+    /// What keeps the events can't be reached now.
+    Unreachable(Arc<str>),
+    /// There is no such stream where events are kept.
+    Missing,
     /// The stream is closed or gone.
     Closed,
 }
@@ -40,6 +59,13 @@ impl fmt::Display for AppendError {
             Self::NoSpace => out.write_str("no space left on the data directory's disk"),
             Self::Failed(what) => write!(out, "not stored: {what}"),
             Self::Poisoned(what) => write!(out, "the stream's log failed: {what}"),
+            Self::Duplicate => out.write_str("stored before, under the same key"),
+            Self::TooLarge { bytes, limit } => {
+                write!(out, "an event of {bytes} bytes is larger than {limit}")
+            }
+            Self::Unreachable(what) => write!(out, "not stored: {what}"),
+            Self::Unknown(what) => write!(out, "it can't be known whether it is stored: {what}"),
+            Self::Missing => out.write_str("there is no such stream"),
             Self::Closed => out.write_str("the stream is closed"),
         }
     }
@@ -50,7 +76,8 @@ impl fmt::Display for ReadError {
         match self {
             Self::Lost => out.write_str("the event being sent is no longer retained"),
             Self::Damaged(what) => write!(out, "damaged: {what}"),
-            Self::Failed(what) => write!(out, "not read: {what}"),
+            Self::Failed(what) | Self::Unreachable(what) => write!(out, "not read: {what}"),
+            Self::Missing => out.write_str("there is no such stream"),
             Self::Closed => out.write_str("the stream is closed"),
         }
     }

@@ -11,8 +11,8 @@
 //! - timestamps never decrease, also when the clock does;
 //! - `append` answers when its events are durable (as far as the operator asked for durable), and
 //!   the observer has seen them before that;
-//! - the observer sees every block that is appended while the stream is open once, in order,
-//!   without gap;
+//! - the observer sees every block that is appended while the stream is attended once, in order,
+//!   without gap; a store that keeps its events itself attends every open stream;
 //! - a reader started at a cursor yields exactly the frames from there to the ceiling, byte for
 //!   byte the ones the observer saw;
 //! - an append that failed left nothing behind that any reader or later life can see, except when
@@ -55,6 +55,11 @@ pub trait Store: 'static {
     /// Removes the stream and all its events, durably. Fine when there is none. The handle must
     /// have been closed before.
     async fn remove(&self, name: &StreamName) -> Result<(), StoreError>;
+
+    /// What keeps the store from serving now, one line for an operator, with what to do about it.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One stream of events, on its home shard.
@@ -65,6 +70,17 @@ pub trait StreamStore: 'static {
 
     /// What the stream holds now.
     fn bounds(&self) -> Bounds;
+
+    /// Attends the stream: from the answer on, and until nobody was here for a while (see
+    /// [`StreamStore::tend`]), the observer is shown everything that is appended, and the ceiling
+    /// is beyond all that was appended before the call. Called before a consumer is placed.
+    async fn attend(&self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    /// Is told again and again how many consumers the stream has, so that a store that watches a
+    /// broker doesn't do it for nobody.
+    fn tend(&self, _consumers: usize) {}
 
     /// Appends `bodies`, one event each, as one unit: all or none. Appends may run concurrently
     /// and are stored in the order of their first poll; those that meet share one write and one
@@ -77,6 +93,14 @@ pub trait StreamStore: 'static {
 
     /// Finds the first retained event at `timestamp` or later.
     async fn locate(&self, timestamp: Timestamp) -> Result<Located, ReadError>;
+
+    /// As [`StreamStore::append`], but at most once for each `key`: a caller that got no answer may
+    /// ask again with the same key and the same bodies. What was stored before answers
+    /// [`AppendError::Duplicate`]. A store that remembers no keys stores again.
+    async fn append_once(&self, key: &str, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {
+        let _ = key;
+        self.append(bodies).await
+    }
 
     /// A reader that begins at `from`.
     fn reader(&self, from: Cursor) -> Self::Reader;
@@ -97,6 +121,12 @@ pub trait StreamStore: 'static {
 /// Reads framed events from a stream's history.
 #[expect(async_fn_in_trait, reason = "one thread per shard: nothing here is Send")]
 pub trait Reader {
+    /// Waits for what [`Reader::read`] would have to wait for and that doesn't take its caller's
+    /// memory: a caller that bounds how many read at the same time asks for its permit after this.
+    async fn ready(&mut self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
     /// The next piece, with at least one byte and at most `bytes_max` (a piece may end inside a
     /// frame). A cursor below the floor moves up to the floor first, unless it stands inside a
     /// frame: that is [`ReadError::Lost`]. A cursor beyond the ceiling waits there: events below it
@@ -116,6 +146,15 @@ pub trait Observer {
     /// `block` is durable and becomes visible with this call: [`StreamStore::bounds`] shows it
     /// before the append answers, not earlier. Must not append to the same stream.
     fn visible(&self, block: &Block);
+
+    /// What becomes visible next begins at `ceiling` and doesn't continue what was shown before:
+    /// the stream is attended for the first time, or again after nobody was here.
+    fn restarted(&self, ceiling: Ordinal) {
+        let _ = ceiling;
+    }
+
+    /// The stream is gone from where it was kept: nothing more will become visible.
+    fn ended(&self) {}
 }
 
 /// What a reader found.

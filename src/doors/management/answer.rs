@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::openapi;
 use crate::enrich::Undeliverable;
-use crate::limits::{JSON_DEPTH_MAX, PUBLISH_EVENTS_MAX, UNDELIVERABLE_TOLD_MAX};
+use crate::limits::{
+    IDEMPOTENCY_KEY_BYTES_MAX, JSON_DEPTH_MAX, PUBLISH_EVENTS_MAX, UNDELIVERABLE_TOLD_MAX,
+};
 use crate::proto::http::{Response, json_string};
 use crate::registry::EventStream;
 use crate::store::{AppendError, Bounds, Receipt};
@@ -138,9 +140,17 @@ pub fn not_known(id: &(impl std::fmt::Display + ?Sized)) -> Response {
 pub fn not_appended(id: i64, error: &AppendError) -> Response {
     match error {
         AppendError::NoSpace => Response::detail(507, &error.to_string()),
-        AppendError::Failed(_) | AppendError::Poisoned(_) => {
+        AppendError::TooLarge { .. } => Response::detail(413, &error.to_string()),
+        AppendError::Failed(_) | AppendError::Poisoned(_) | AppendError::Unknown(_) => {
             Response::detail(500, &error.to_string())
         }
+        AppendError::Unreachable(_) => unavailable(&error.to_string()),
+        // Not a failure: the caller's first attempt did it.
+        AppendError::Duplicate => Response::json(200, "{\"duplicate\":true}"),
+        AppendError::Missing => Response::detail(
+            404,
+            &format!("EventStream {id} has no stream in the broker: create that first"),
+        ),
         AppendError::Closed => not_known(&id),
     }
 }
@@ -194,6 +204,13 @@ pub(super) fn media_type_unknown(media_type: &str) -> Response {
 pub(super) fn event_too_long(number: usize, event_bytes_max: usize) -> Response {
     let detail = format!("Event {number} is too long: at most {event_bytes_max} bytes are taken");
     Response::detail(413, &detail)
+}
+
+/// An `Idempotency-Key` that can't be one.
+pub(super) fn idempotency_key_unreadable() -> Response {
+    let most = IDEMPOTENCY_KEY_BYTES_MAX;
+    let detail = format!("Idempotency-Key: expected 1 to {most} printable ASCII characters");
+    Response::detail(400, &detail)
 }
 
 /// A publish of too many events.
@@ -275,6 +292,11 @@ mod tests {
             (AppendError::NoSpace, 507),
             (AppendError::Failed("write".into()), 500),
             (AppendError::Poisoned("sync".into()), 500),
+            (AppendError::Unknown("lost".into()), 500),
+            (AppendError::TooLarge { bytes: 9, limit: "8 bytes".into() }, 413),
+            (AppendError::Unreachable("refused".into()), 503),
+            (AppendError::Duplicate, 200),
+            (AppendError::Missing, 404),
             (AppendError::Closed, 404),
         ] {
             assert_eq!(not_appended(7, &error).status(), status, "{error}");

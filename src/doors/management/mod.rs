@@ -23,6 +23,7 @@ use bytes::Bytes;
 use crate::event::StreamName;
 use crate::proto::http::{Head, Response};
 
+pub use publication::Publication;
 pub use route::{BodyRule, Route, route};
 
 /// What is asked, whole and checked.
@@ -51,8 +52,8 @@ pub enum Call {
     Publish {
         /// To the stream of which event stream.
         id: i64,
-        /// At least one, none empty, each within the limit.
-        bodies: Vec<Bytes>,
+        /// What.
+        publication: Publication,
     },
     /// The description of this API.
     OpenApi,
@@ -78,7 +79,7 @@ pub fn call(
         Route::Show { id } => Call::Show { id },
         Route::Delete { id } => Call::Delete { id },
         Route::Publish { id } => {
-            Call::Publish { id, bodies: publication::read(head, body, event_bytes_max)? }
+            Call::Publish { id, publication: publication::read(head, body, event_bytes_max)? }
         }
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,

@@ -1,18 +1,31 @@
 //! The body of a publish: one event, or one a line.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::route::NDJSON;
 use super::{answer, media_type};
-use crate::limits::PUBLISH_EVENTS_MAX;
+use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, PUBLISH_EVENTS_MAX};
 use crate::proto::http::{Head, Response};
+
+/// Events to append, all or none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Publication {
+    /// At least one, none empty, each within the limit.
+    pub bodies: Vec<Bytes>,
+    /// What the caller calls this publish by, so that asking again stores nothing twice
+    /// (`Idempotency-Key`).
+    pub key: Option<Arc<str>>,
+}
 
 /// The events in `body`, byte for byte and without copying.
 pub(super) fn read(
     head: &Head,
     body: Bytes,
     event_bytes_max: usize,
-) -> Result<Vec<Bytes>, Response> {
+) -> Result<Publication, Response> {
+    let key = idempotency_key(head)?;
     let events = if media_type(head) == NDJSON { lines(&body)? } else { vec![body] };
     let events: Vec<_> = events.into_iter().filter(|event| !event.is_empty()).collect();
     if events.is_empty() {
@@ -20,9 +33,21 @@ pub(super) fn read(
         return Err(answer::invalid("missing", "\"body\"", expected, "null", None));
     }
     match events.iter().position(|event| event.len() > event_bytes_max) {
-        None => Ok(events),
+        None => Ok(Publication { bodies: events, key }),
         Some(index) => Err(answer::event_too_long(index + 1, event_bytes_max)),
     }
+}
+
+/// The key of the publish. Quotes around it are part of a structured header field, not of the key.
+fn idempotency_key(head: &Head) -> Result<Option<Arc<str>>, Response> {
+    let Some(value) = head.header("idempotency-key") else { return Ok(None) };
+    let text = str::from_utf8(value).unwrap_or_default().trim();
+    let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    let fits = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len());
+    if !fits || !key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Err(answer::idempotency_key_unreadable());
+    }
+    Ok(Some(key.into()))
 }
 
 /// The lines that aren't empty; `\n` and `\r\n` end one.
@@ -53,7 +78,28 @@ mod tests {
         let text = format!("POST /event-stream/1/events HTTP/1.1\r\nhost: h\r\n{kind}\r\n");
         let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
         let body = Bytes::copy_from_slice(body.as_bytes());
-        read(&head, body, event_bytes_max).map_err(|response| response.status())
+        let read = read(&head, body, event_bytes_max);
+        read.map(|publication| publication.bodies).map_err(|response| response.status())
+    }
+
+    #[test]
+    fn a_key_is_taken_with_and_without_quotes_and_bounded_on_both_sides() {
+        let longest = "k".repeat(IDEMPOTENCY_KEY_BYTES_MAX);
+        for (value, expected) in [
+            ("a b-1", Ok(Some("a b-1"))),
+            ("\"a\"", Ok(Some("a"))),
+            (&*longest, Ok(Some(&*longest))),
+            (&*format!("{longest}k"), Err(400)),
+            ("\"\"", Err(400)),
+            ("", Err(400)),
+            ("\u{e9}", Err(400)),
+        ] {
+            let text = format!("POST / HTTP/1.1\r\nhost: h\r\nidempotency-key: {value}\r\n\r\n");
+            let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
+            let publication = read(&head, Bytes::from_static(b"a"), 10);
+            let key = publication.as_ref().map(|publication| publication.key.as_deref());
+            assert_eq!(key.map_err(Response::status), expected, "{value}");
+        }
     }
 
     #[test]

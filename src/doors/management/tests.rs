@@ -41,7 +41,9 @@ fn answered(head: &Head, rest: &[u8], event_bytes_max: usize) -> Result<Response
         }
         Call::Show { .. } => Response::json(200, "{}"),
         Call::Delete { .. } => answer::deleted(),
-        Call::Publish { bodies, .. } => Response::json(201, bodies.len().to_string()),
+        Call::Publish { publication, .. } => {
+            Response::json(201, publication.bodies.len().to_string())
+        }
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
     })
