@@ -284,3 +284,13 @@ pub const FRAMES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A signal so soon after the first says the same once more; a later one stops at once.
 pub const SECOND_SIGNAL_PAUSE: Duration = Duration::from_secs(1);
+
+// RabbitMQ
+
+/// Size of the buffer for what a broker sends, in bytes, while no frame is larger: a few chunks of
+/// ordinary events.
+pub const BROKER_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Largest frame of a broker that isn't a Deliver, in bytes: its own default limit, which the
+/// metadata of a few streams is far from.
+pub const BROKER_CONTROL_BYTES_MAX: usize = 1024 * 1024;

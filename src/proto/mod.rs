@@ -4,4 +4,5 @@
 //! a length that has not arrived and been checked. This layer knows no event.
 
 pub mod http;
+pub mod rabbit;
 pub mod websocket;
