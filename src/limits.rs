@@ -280,3 +280,9 @@ pub const FRAMES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A signal so soon after the first says the same once more; a later one stops at once.
 pub const SECOND_SIGNAL_PAUSE: Duration = Duration::from_secs(1);
+
+// RabbitMQ
+
+/// Deepest nesting of descriptors in an AMQP 1.0 value: real ones have one level, and none of our
+/// stack grows with a stranger's input.
+pub const AMQP_DESCRIPTORS_MAX: usize = 8;
