@@ -5,4 +5,5 @@
 
 pub mod amqp10;
 pub mod http;
+pub mod rabbit;
 pub mod websocket;

@@ -1,0 +1,3 @@
+//! RabbitMQ's stream protocol, the client's side.
+
+pub mod chunk;
