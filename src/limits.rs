@@ -294,3 +294,19 @@ pub const BROKER_BUFFER_BYTES: usize = 256 * 1024;
 /// Largest frame of a broker that isn't a Deliver, in bytes: its own default limit, which the
 /// metadata of a few streams is far from.
 pub const BROKER_CONTROL_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest sub-entry batch when inflated, in bytes: what the Java client takes by default, and room
+/// for a 20 MiB event with two neighbours.
+pub const SUB_BATCH_BYTES_MAX: usize = 64 << 20;
+
+/// Most bytes that all batches of one chunk may inflate to: 16 of the largest, as the Java client.
+/// A chunk is walked in one go, so this bounds how long a shard can be held up by one.
+pub const CHUNK_INFLATED_BYTES_MAX: usize = 16 * SUB_BATCH_BYTES_MAX;
+
+/// Memory for inflated batches that is kept from chunk to chunk, in bytes: an ordinary batch comes
+/// out of a frame of at most 1 MiB, of which few are full.
+pub const SCRATCH_BYTES_KEPT: usize = 1 << 20;
+
+/// Deepest nesting of descriptors in an AMQP 1.0 value: real ones have one level, and none of our
+/// stack grows with a stranger's input.
+pub const AMQP_DESCRIPTORS_MAX: usize = 8;

@@ -3,6 +3,7 @@
 //! The same input cut anywhere gives the same output, no input panics, and nothing is allocated by
 //! a length that has not arrived and been checked. This layer knows no event.
 
+pub mod amqp10;
 pub mod http;
 pub mod rabbit;
 pub mod websocket;

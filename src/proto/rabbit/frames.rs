@@ -170,7 +170,7 @@ impl Frames {
 const DELIVER_HEAD_BYTES: usize = 2 + 2 + 1;
 
 /// What is told of a chunk that isn't taken.
-const CHUNK_HEAD_BYTES: usize = 48;
+const CHUNK_HEAD_BYTES: usize = super::chunk::Head::BYTES;
 
 /// A buffer larger than this is given back once it is empty.
 const SHRINK_BYTES: usize = 4 * BROKER_BUFFER_BYTES;

@@ -10,6 +10,7 @@
 //! that crate's decoders index without looking and a panic would stop a shard; and because its
 //! Deliver hides the chunk's timestamp and copies every message.
 
+pub mod chunk;
 mod code;
 pub mod frames;
 pub mod handshake;
