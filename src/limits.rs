@@ -310,3 +310,62 @@ pub const SCRATCH_BYTES_KEPT: usize = 1 << 20;
 /// Deepest nesting of descriptors in an AMQP 1.0 value: real ones have one level, and none of our
 /// stack grows with a stranger's input.
 pub const AMQP_DESCRIPTORS_MAX: usize = 8;
+
+/// Largest chunk of a broker that is taken, in bytes; the events of a larger one are named in the
+/// log and passed over. A chunk lies in memory whole, and a burst of large events becomes one.
+pub const BROKER_CHUNK_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// How long a broker may take to answer a request: then the connection is given up.
+pub const BROKER_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most bytes that wait to be sent to a broker before a publish waits too.
+pub const BROKER_OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most bytes taken from a broker before others get a turn: about a millisecond of framing.
+pub const BROKER_READ_TURN_BYTES: usize = 1024 * 1024;
+
+/// Events that can't be read or sent of which the log tells one by one, for each chunk.
+pub const BROKER_FAULTS_TOLD_MAX: usize = 8;
+
+/// Connections made through a balancer to find a node that has a stream: then any has to do.
+pub const BALANCER_ATTEMPTS_MAX: usize = 8;
+
+/// Chunks that may be on their way to a live subscription: a turn's worth, so that the broker never
+/// waits for us while we frame.
+pub const BROKER_LIVE_CREDIT: u16 = 16;
+
+/// How long a stream is watched for nobody: who reconnects finds it warm.
+pub const BROKER_GRACE: Duration = Duration::from_secs(30);
+
+/// How long a new consumer waits for its stream to be watched, before it is told to come back.
+pub const BROKER_ATTEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Times in a row that a damaged chunk is asked for again before its events are skipped.
+pub const BROKER_DAMAGES_MAX: u32 = 3;
+
+/// Streams whose damaged chunks are remembered.
+pub const BROKER_DAMAGED_STREAMS_MAX: usize = 256;
+
+/// Size of a window over a stream's history, in bytes of frames: what its foremost reader has not
+/// read, and about as much behind it for others. A chunk that is larger lies in it alone.
+pub const BROKER_WINDOW_BYTES: usize = 2 * 1024 * 1024;
+
+/// Most chunks that may be on their way into a window; and the first ones, whose size isn't known.
+pub const BROKER_HISTORY_CREDIT: u16 = 64;
+/// See [`BROKER_HISTORY_CREDIT`].
+pub const BROKER_HISTORY_CREDIT_FIRST: u16 = 2;
+
+/// How long a window that nobody reads from is kept while nobody else needs its place.
+pub const BROKER_WINDOW_IDLE: Duration = Duration::from_secs(5);
+
+/// How long a window may go unread before somebody else gets its place.
+pub const BROKER_WINDOW_TURN: Duration = Duration::from_secs(1);
+
+/// Largest Publish frame of several messages, in bytes: RabbitMQ's default limit.
+pub const BROKER_PUBLISH_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a broker may take to confirm a publish, and the live subscription to show it.
+pub const BROKER_CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often it is made sure that the broker can be reached, also while nobody listens.
+pub const BROKER_WATCH_INTERVAL: Duration = Duration::from_secs(2);

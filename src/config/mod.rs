@@ -8,6 +8,7 @@
 //!
 //! Bounds that no operator should move are in [`crate::limits`].
 
+mod broker;
 mod environment;
 mod file;
 pub mod options;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+pub use broker::{Broker, BrokerTls, Secret};
 pub use quantity::{format_duration, format_size, parse_duration, parse_size};
 pub use resolve::{Choice, Flags, Origin, Resolved, load};
 
@@ -71,8 +73,25 @@ pub struct Config {
     pub message_stats_interval: u64,
     /// How much is logged (`--log-level`).
     pub log_level: LevelFilter,
+    /// Where the events are kept (`--store`).
+    pub store: StoreKind,
+    /// The broker, where there is one (`--amqp-url` and its kin).
+    pub broker: Option<Broker>,
+    /// Histories read at the same time (`--catchup-readers-max`).
+    pub catchup_readers_max: usize,
     /// Serve `/echo` on the public port, for conformance suites only (`--echo`, hidden).
     pub echo: bool,
+}
+
+/// Where events are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The embedded log.
+    Log,
+    /// RabbitMQ Streams.
+    Rabbit,
+    /// A classic RabbitMQ exchange (version 1).
+    Exchange,
 }
 
 /// When an append counts as stored.

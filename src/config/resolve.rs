@@ -257,6 +257,9 @@ impl Config {
             drain: Duration::ZERO,
             message_stats_interval: 0,
             log_level: LevelFilter::Off,
+            store: super::StoreKind::Log,
+            broker: None,
+            catchup_readers_max: 64,
             echo: false,
         }
     }

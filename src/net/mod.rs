@@ -6,12 +6,17 @@
 //! changes nothing. `docs/ARCHITECTURE.md` tells what this costs against submitted sends: nothing
 //! measurable.
 
+pub mod backoff;
+mod channel;
 mod listener;
 mod socket;
 mod sockets;
+mod tls;
 mod turn;
 
+pub use channel::{Channel, Destination, connect};
 pub use listener::{Listener, bind_shards};
 pub use socket::{Parked, Socket};
 pub use sockets::{One, Sockets};
+pub use tls::{Credentials, Tls, TlsSocket};
 pub use turn::Turnstile;

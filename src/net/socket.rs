@@ -6,14 +6,18 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use super::One;
 use monoio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 /// A connected socket on its shard.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
     peer: SocketAddr,
-    counted: One,
+    /// Accepted connections are counted; the few that we make are not.
+    counted: Option<One>,
 }
 
 /// A socket between two shards: plain descriptor, no driver.
@@ -21,7 +25,7 @@ pub struct Socket {
 pub struct Parked {
     fd: OwnedFd,
     peer: SocketAddr,
-    counted: One,
+    counted: Option<One>,
 }
 
 impl Socket {
@@ -33,7 +37,27 @@ impl Socket {
     pub fn accepted(stream: StdTcpStream, peer: SocketAddr, counted: One) -> io::Result<Self> {
         // Events are written whole; waiting for more bytes would only delay the last one.
         stream.set_nodelay(true)?;
-        Ok(Self { stream: TcpStream::from_std(stream)?, peer, counted })
+        Ok(Self { stream: TcpStream::from_std(stream)?, peer, counted: Some(counted) })
+    }
+
+    /// Connects to `peer`. May be dropped at any time.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there, or it can't be reached.
+    pub async fn connect(peer: SocketAddr) -> io::Result<Self> {
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let raw = RawSocket::new(Domain::for_address(peer), kind, Some(Protocol::TCP))?;
+        raw.set_tcp_nodelay(true)?;
+        match raw.connect(&peer.into()) {
+            Ok(()) => {}
+            Err(fault) if fault.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
+            Err(fault) => return Err(fault),
+        }
+        let socket = Self { stream: TcpStream::from_std(raw.into())?, peer, counted: None };
+        socket.writable().await?;
+        socket_error(socket.fd())??;
+        Ok(socket)
     }
 
     /// The other end's address.
@@ -68,7 +92,7 @@ impl Socket {
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match recv(self.fd(), buffer, RecvFlags::DONTWAIT) {
             Ok((_, count)) => Ok(Some(count)),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -81,7 +105,7 @@ impl Socket {
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match send(self.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Ok(count) => Ok(count),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }

@@ -17,12 +17,12 @@ use signal_hook::iterator::Signals;
 use crate::clock::monotonic;
 use crate::config::Config;
 use crate::limits::{DESCRIPTORS_RESERVED_PART, SECOND_SIGNAL_PAUSE};
-use crate::net::{Sockets, bind_shards};
+use crate::net::{Credentials, Sockets, Tls, bind_shards};
 use crate::registry::{EventStream, Registry};
 
 use super::mailbox::{Mailboxes, Message, Report};
 use super::registrar::Orders;
-use super::shard_main::{Boot, InternalPort, shard_main};
+use super::shard_main::{Access, Boot, InternalPort, shard_main};
 use super::threads;
 
 /// Why the service could not start, or did not end well: one line for a person.
@@ -45,6 +45,7 @@ impl std::error::Error for ServeError {}
 pub fn serve(config: Config) -> Result<(), ServeError> {
     let descriptors = raise_descriptor_limit();
     let sockets = Sockets::new(descriptors - descriptors / DESCRIPTORS_RESERVED_PART);
+    let broker = access(&config)?;
     // Listening comes before anything is created: a second instance must leave no trace.
     let public = listen(config.public_addr, config.shards, "--public-addr")?;
     let internal = listen(config.internal_addr, 1, "--internal-addr")?;
@@ -80,6 +81,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
             event_streams: known.clone(),
             public,
             internal: internal_port.take(),
+            broker: broker.clone(),
             mailboxes: mailboxes.clone(),
             sockets: sockets.clone(),
             inbox,
@@ -94,6 +96,24 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         let _ = shard.join();
     }
     Ok(())
+}
+
+/// How the broker is reached, when there is one.
+fn access(config: &Config) -> Result<Option<Access>, ServeError> {
+    let Some(broker) = &config.broker else { return Ok(None) };
+    let tls = match &broker.tls {
+        None => None,
+        Some(said) => Some(
+            Tls::new(&Credentials {
+                authorities: said.ca.as_deref(),
+                certificate: said.cert.as_deref().zip(said.key.as_deref()),
+                name: said.sni.as_deref(),
+                unverified: !said.verify,
+            })
+            .map_err(|wrong| ServeError(format!("TLS to the broker: {wrong}")))?,
+        ),
+    };
+    Ok(Some(Access { broker: Arc::new(broker.clone()), tls }))
 }
 
 fn start_shard(

@@ -9,16 +9,17 @@ use async_channel::{Receiver, Sender, bounded};
 use log::{error, warn};
 
 use crate::clock::{Clock, monotonic};
-use crate::config::Config;
+use crate::config::{Broker, Config};
 use crate::event::StreamName;
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES,
 };
-use crate::net::{Listener, Socket, Sockets, Turnstile};
+use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::EventStream;
 use crate::store::Store;
 use crate::store::log::disk::{Io, RealDisk};
 use crate::store::log::{LogOptions, LogStore};
+use crate::store::rabbit::RabbitStore;
 
 use super::budget::Budget;
 use super::context::Shard;
@@ -37,10 +38,19 @@ pub(super) struct Boot {
     pub(super) public: TcpListener,
     /// For shard 0.
     pub(super) internal: Option<InternalPort>,
+    /// Where the events are kept, when not in the embedded log.
+    pub(super) broker: Option<Access>,
     pub(super) mailboxes: Mailboxes,
     pub(super) sockets: Sockets,
     pub(super) inbox: Receiver<Message>,
     pub(super) events: Sender<Report>,
+}
+
+/// A broker, and how TLS is spoken to it.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub(super) broker: Arc<Broker>,
+    pub(super) tls: Option<Tls>,
 }
 
 /// What serves the internal API.
@@ -51,20 +61,36 @@ pub(super) struct InternalPort {
     pub(super) removals: Vec<StreamName>,
 }
 
-/// Runs the shard to its end; true when it ended cleanly.
+/// Runs the shard on the store that is configured; true when it ended cleanly.
 pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
-    let Boot { index, config, event_streams, public, internal, .. } = boot;
-    let Boot { mailboxes, sockets, inbox, events, .. } = boot;
     let turnstile = match Turnstile::start() {
         Ok(turnstile) => turnstile,
         Err(fault) => {
-            error!("shard {index} can't start: {fault}");
+            error!("shard {} can't start: {fault}", boot.index);
             return false;
         }
     };
+    match &boot.broker {
+        None => {
+            let store = log_store(&boot.config, driver);
+            run(boot, store, turnstile).await
+        }
+        Some(access) => {
+            let histories = boot.config.catchup_readers_max / boot.config.shards;
+            let Access { broker, tls } = access.clone();
+            let store = RabbitStore::new(broker, tls, histories, turnstile.clone());
+            run(boot, store, turnstile).await
+        }
+    }
+}
+
+/// Runs the shard to its end; true when it ended cleanly.
+async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
+    let Boot { index, config, event_streams, public, internal, .. } = boot;
+    let Boot { mailboxes, sockets, inbox, events, .. } = boot;
     let shard = Rc::new(Shard {
         index,
-        store: store(&config, driver),
+        store,
         directory: RefCell::new(Directory::new(event_streams)),
         homes: RefCell::default(),
         leaving: RefCell::default(),
@@ -86,6 +112,10 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
     monoio::spawn(sweep::sessions(Rc::clone(&shard)));
     monoio::spawn(sweep::retention(Rc::clone(&shard)));
     monoio::spawn(sweep::syncs(Rc::clone(&shard)));
+    monoio::spawn({
+        let shard = Rc::clone(&shard);
+        async move { shard.store.watch().await }
+    });
     let listeners = match listen(&shard, public, internal).await {
         Ok(listeners) => listeners,
         Err(fault) => {
@@ -106,7 +136,7 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
     shutdown::close(&shard).await
 }
 
-fn store(config: &Config, driver: Chosen) -> LogStore<RealDisk> {
+fn log_store(config: &Config, driver: Chosen) -> LogStore<RealDisk> {
     let disk = RealDisk::new(match driver {
         Chosen::IoUring => Io::Ring,
         Chosen::Epoll => Io::Pool,

@@ -66,5 +66,6 @@ pub(super) async fn close<S: Store>(shard: &Rc<Shard<S>>) -> bool {
             clean = false;
         }
     }
+    shard.store.close();
     clean
 }

@@ -58,7 +58,8 @@ pub(crate) struct Framed {
     pub(crate) next: Ordinal,
 }
 
-/// Frames `bodies` as the events from `first` on, with `room` free bytes before every block.
+/// Frames `bodies` as the events from `first` on, with `room` free bytes before every block, and
+/// keeps the raw bodies of events that are never sent.
 pub(crate) fn frame<'a>(
     bodies: impl Iterator<Item = &'a Bytes> + Clone,
     first: Ordinal,
@@ -66,21 +67,68 @@ pub(crate) fn frame<'a>(
     room: usize,
 ) -> Framed {
     let expected_bytes = bodies.clone().map(|body| body.len() + ADDED_BYTES_EXPECTED).sum();
-    let mut framer = Framer { room, timestamp, expected_bytes, sheets: Vec::new() };
-    let mut withheld = Vec::new();
-    let mut next = first;
+    let framer = Framer { room, timestamp, expected_bytes, raw: true, sheets: Vec::new() };
+    let mut framing = Framing { framer, withheld: Vec::new(), next: first };
     for body in bodies {
+        framing.event(body);
+    }
+    framing.finish()
+}
+
+/// Events on their way into blocks, one after the other.
+pub(crate) struct Framing {
+    framer: Framer,
+    withheld: Vec<(Ordinal, Undeliverable)>,
+    next: Ordinal,
+}
+
+impl Framing {
+    /// For blocks that are only delivered: no room, and nothing kept of what is never sent.
+    /// `body_bytes` and `count` say about how much will come.
+    pub(crate) fn to_deliver(
+        first: Ordinal,
+        timestamp: Timestamp,
+        body_bytes: usize,
+        count: usize,
+    ) -> Self {
+        let expected_bytes = body_bytes.saturating_add(count.saturating_mul(ADDED_BYTES_EXPECTED));
+        let framer = Framer { room: 0, timestamp, expected_bytes, raw: false, sheets: Vec::new() };
+        Self { framer, withheld: Vec::new(), next: first }
+    }
+
+    /// The next event.
+    pub(crate) fn event(&mut self, body: &[u8]) {
         match classify(body) {
-            Ok(Shape::Poison) => framer.put_raw(Kind::Poison, body, next),
-            Ok(shape) => framer.put_framed(&shape, body, next),
+            Ok(Shape::Poison) => self.framer.put_raw(Kind::Poison, body, self.next),
+            Ok(shape) => self.framer.put_framed(&shape, body, self.next),
             Err(why) => {
-                framer.put_raw(Kind::Withheld, body, next);
-                withheld.push((next, why));
+                self.framer.put_raw(Kind::Withheld, body, self.next);
+                self.withheld.push((self.next, why));
             }
         }
-        next = next.next();
+        self.next = self.next.next();
     }
-    Framed { sheets: framer.sheets, withheld, next }
+
+    /// The next `count` ordinals belong to events that nobody can be sent.
+    pub(crate) fn pass_over(&mut self, count: u32) {
+        if count > 0 {
+            let sheet = self.framer.sheet_for(Kind::Withheld, self.next, 0);
+            #[expect(clippy::expect_used, reason = "`sheet_for` made it")]
+            let draft = sheet.drafts.last_mut().expect("a block was begun");
+            draft.count += count;
+            self.next = self.next.plus(u64::from(count));
+        }
+    }
+
+    /// The ordinal that the next event takes.
+    pub(crate) const fn next(&self) -> Ordinal {
+        self.next
+    }
+
+    /// What became of them.
+    pub(crate) fn finish(self) -> Framed {
+        Framed { sheets: self.framer.sheets, withheld: self.withheld, next: self.next }
+    }
 }
 
 impl Sheet {
@@ -107,11 +155,13 @@ struct Framer {
     timestamp: Timestamp,
     /// About what is still to come; only a hint, so that a buffer rarely moves.
     expected_bytes: usize,
+    /// Bodies that are never sent are kept.
+    raw: bool,
     sheets: Vec<Sheet>,
 }
 
 impl Framer {
-    fn put_framed(&mut self, shape: &Shape, body: &Bytes, ordinal: Ordinal) {
+    fn put_framed(&mut self, shape: &Shape, body: &[u8], ordinal: Ordinal) {
         let timestamp = self.timestamp;
         let text_bytes = shape.enriched_len(body, ordinal, timestamp);
         let frame_bytes = header_len(text_bytes) + text_bytes;
@@ -122,7 +172,8 @@ impl Framer {
         self.end_event(start + frame_bytes);
     }
 
-    fn put_raw(&mut self, kind: Kind, body: &Bytes, ordinal: Ordinal) {
+    fn put_raw(&mut self, kind: Kind, body: &[u8], ordinal: Ordinal) {
+        let body = if self.raw { body } else { &[] };
         let sheet = self.sheet_for(kind, ordinal, body.len());
         let end = sheet.bytes.len() + body.len();
         sheet.bytes.extend_from_slice(body);
@@ -133,10 +184,10 @@ impl Framer {
     fn sheet_for(&mut self, kind: Kind, ordinal: Ordinal, payload_bytes: usize) -> &mut Sheet {
         let room = self.room;
         let last = self.sheets.last();
-        let merges = kind == Kind::Framed
+        let mergeable = kind == Kind::Framed || kind == Kind::Withheld && !self.raw;
+        let merges = mergeable
             && last.and_then(|sheet| sheet.drafts.last()).is_some_and(|draft| {
-                draft.kind == Kind::Framed
-                    && draft.end - draft.start + payload_bytes <= BLOCK_BYTES_MAX
+                draft.kind == kind && draft.end - draft.start + payload_bytes <= BLOCK_BYTES_MAX
             });
         // A block that merges may grow past the write by less than a block.
         let needed = if merges { 0 } else { room + payload_bytes };
@@ -236,6 +287,38 @@ mod tests {
         assert_eq!(probe(fits).1, 1);
         assert_eq!(probe(fits + 1).1, 2);
         assert_eq!(probe(3 * WRITE_BYTES_MAX).1, 2);
+    }
+
+    #[test]
+    fn to_deliver_only_what_is_sent_has_bytes() {
+        let mut framing = Framing::to_deliver(Ordinal::new(7), Timestamp::from_millis(5), 9, 9);
+        framing.pass_over(0);
+        for body in ["a", "POISON", "", "\u{1}"] {
+            framing.event(body.as_bytes());
+        }
+        framing.event(b"\xFF");
+        framing.pass_over(70_000);
+        framing.event(b"");
+        framing.event(b"b");
+        assert_eq!(framing.next(), Ordinal::new(70_014));
+        let framed = framing.finish();
+        let ordinals: Vec<_> = framed.withheld.iter().map(|(at, _)| at.get()).collect();
+        assert_eq!(ordinals, [9, 11, 70_012], "what is passed over is its caller's to tell");
+        let mut blocks = Vec::new();
+        for sheet in framed.sheets {
+            blocks.extend(sheet.publish(Timestamp::from_millis(5)).1);
+        }
+        let seen: Vec<_> = blocks.iter().map(|b| (b.first.get(), b.count, b.kind)).collect();
+        let expected = [
+            (7, 1, Kind::Framed),
+            (8, 1, Kind::Poison),
+            (9, 1, Kind::Withheld),
+            (10, 1, Kind::Framed),
+            (11, 70_002, Kind::Withheld),
+            (70_013, 1, Kind::Framed),
+        ];
+        assert_eq!(seen, expected);
+        assert!(blocks.iter().all(|b| b.bytes.is_empty() == (b.kind != Kind::Framed)));
     }
 
     #[test]

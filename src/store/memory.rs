@@ -13,12 +13,11 @@ use bytes::Bytes;
 use crate::clock::Clock;
 use crate::config::Retain;
 use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
-use crate::proto::websocket::frame::frame_len;
 
 use super::framing::frame;
 use super::{
-    AppendError, Block, Bounds, Kind, Located, Observer, Piece, ReadError, Reader, Reading,
-    Receipt, Run, Store, StoreError, StreamStore,
+    AppendError, Block, Bounds, Kind, Located, Observer, ReadError, Reader, Reading, Receipt,
+    Store, StoreError, StreamStore, row,
 };
 
 /// Streams in memory.
@@ -212,80 +211,7 @@ impl Reader for MemoryReader {
             }
             self.cursor = Cursor::before(contents.floor);
         }
-        let mut bytes = Vec::new();
-        let mut runs: Vec<Run> = Vec::new();
-        let from = self.cursor.ordinal;
-        for block in contents.blocks.iter().filter(|block| block.next() > from) {
-            match block.kind {
-                Kind::Withheld => {}
-                Kind::Poison if !bytes.is_empty() => break,
-                Kind::Poison => {
-                    self.cursor = Cursor::before(block.next());
-                    return Ok(Reading::Poison(block.first));
-                }
-                Kind::Framed => {
-                    let complete = self.take(block, bytes_max, &mut bytes, &mut runs);
-                    if !complete {
-                        break;
-                    }
-                }
-            }
-            self.cursor = Cursor::before(block.next());
-        }
-        if bytes.is_empty() {
-            return Ok(Reading::End);
-        }
-        Ok(Reading::Piece(Piece { bytes: bytes.into(), runs, end: self.cursor }))
-    }
-}
-
-impl MemoryReader {
-    /// Takes what fits of the block's frames from the cursor on; false when some of it did not.
-    fn take(
-        &mut self,
-        block: &Block,
-        bytes_max: usize,
-        bytes: &mut Vec<u8>,
-        runs: &mut Vec<Run>,
-    ) -> bool {
-        let frames = Frames { rest: &block.bytes };
-        for (frame, ordinal) in frames.zip(block.first.get()..).map(|(f, n)| (f, Ordinal::new(n))) {
-            if ordinal < self.cursor.ordinal {
-                continue;
-            }
-            if ordinal > self.cursor.ordinal {
-                self.cursor = Cursor::before(ordinal);
-            }
-            let sent = usize::try_from(self.cursor.sent).unwrap_or(usize::MAX);
-            let rest = frame.get(sent..).unwrap_or_default();
-            let fits = rest.get(..bytes_max - bytes.len()).unwrap_or(rest);
-            if !fits.is_empty() {
-                let (from, position) = (self.cursor, bytes.len());
-                runs.push(Run { from, position, timestamp: block.timestamp });
-                bytes.extend_from_slice(fits);
-            }
-            if fits.len() < rest.len() {
-                self.cursor.sent += fits.len() as u64;
-                return false;
-            }
-        }
-        true
-    }
-}
-
-/// The whole frames of a block.
-struct Frames<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(frame_len(self.rest)?).ok()?;
-        let (frame, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        Some(frame)
+        Ok(row::read(contents.blocks.iter(), &mut self.cursor, bytes_max))
     }
 }
 

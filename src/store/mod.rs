@@ -27,6 +27,8 @@ mod error;
 mod framing;
 pub mod log;
 mod memory;
+pub mod rabbit;
+mod row;
 
 use std::rc::Rc;
 
@@ -56,10 +58,16 @@ pub trait Store: 'static {
     /// have been closed before.
     async fn remove(&self, name: &StreamName) -> Result<(), StoreError>;
 
+    /// Looks after what the store needs from elsewhere, for as long as the shard lives.
+    async fn watch(&self) {}
+
     /// What keeps the store from serving now, one line for an operator, with what to do about it.
     fn trouble(&self) -> Option<String> {
         None
     }
+
+    /// Lets go of what the store has from elsewhere, once its streams are closed.
+    fn close(&self) {}
 }
 
 /// One stream of events, on its home shard.

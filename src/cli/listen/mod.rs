@@ -3,7 +3,6 @@
 //! One connection after the other: [`link`] speaks, [`position`] knows where in the stream we are,
 //! [`print`] writes, [`backoff`] says how long to wait. Here is decided what an ending means.
 
-mod backoff;
 mod link;
 mod location;
 mod position;
@@ -22,6 +21,7 @@ use crate::clock;
 use crate::config::parse_duration;
 use crate::event::Reason;
 use crate::limits::LISTEN_SILENCE_MILLIS_MAX;
+use crate::net::backoff;
 use link::{End, Link};
 use location::{Location, Start};
 use position::{Position, Seen};

@@ -112,7 +112,7 @@ impl Frames {
     /// # Errors
     ///
     /// When there is no telling where the next frame begins.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, Fault> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Fault> {
         self.skip();
         let Some(here) = self.buffer.get(self.start..self.end) else { return Ok(None) };
         let Some((size, rest)) = here.split_first_chunk::<4>() else { return Ok(None) };
@@ -199,7 +199,7 @@ mod tests {
         let mut rest = bytes;
         let mut pieces = pieces.iter().cycle();
         loop {
-            while let Some(frame) = frames.next()? {
+            while let Some(frame) = frames.next_frame()? {
                 told.push(match frame {
                     Frame::Deliver { subscription, chunk } => {
                         format!("deliver {subscription} {} {:?}", chunk.len(), chunk.first())
@@ -264,7 +264,7 @@ mod tests {
         let claim = [&(512u32 << 20).to_be_bytes()[..], &[0, 8, 0, 1, 0]].concat();
         frames.room()[..claim.len()].copy_from_slice(&claim);
         frames.filled(claim.len());
-        assert_eq!(frames.next(), Ok(None));
+        assert_eq!(frames.next_frame(), Ok(None));
         assert_eq!(frames.buffer.len(), BROKER_BUFFER_BYTES);
 
         let mut frames = Frames::new(1 << 30);
@@ -277,7 +277,7 @@ mod tests {
             frames.filled(count);
             rest = &rest[count..];
         }
-        assert!(matches!(frames.next(), Ok(Some(Frame::Deliver { .. }))));
+        assert!(matches!(frames.next_frame(), Ok(Some(Frame::Deliver { .. }))));
         assert!(frames.buffer.len() < 3 * large.len());
         let _ = frames.room();
         assert_eq!(frames.buffer.len(), BROKER_BUFFER_BYTES);

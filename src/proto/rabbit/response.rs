@@ -292,18 +292,6 @@ mod tests {
         let pair = [&one[..], &text("a"), &text("b")].concat();
         let properties = vec![("a".to_owned(), "b".to_owned())];
         let (correlation, code) = (7, Code::OK);
-        let metadata = [
-            &[0x80, 15, 0, 1, 0, 0, 0, 7][..],
-            &one,
-            &[0, 3],
-            &text("host"),
-            &5552u32.to_be_bytes(),
-            &one,
-            &text("s"),
-            &[0, 1, 0, 3],
-            &2u32.to_be_bytes(),
-            &[0, 4, 0, 5],
-        ];
         vec![
             (answer(7, &[]), Response::Done { correlation, code }),
             (
@@ -342,20 +330,32 @@ mod tests {
             ),
             (told(23, &[]), Response::Heartbeat),
             (told(99, &[1]), Response::Other { key: 99 }),
-            (
-                metadata.concat(),
-                Response::Metadata {
-                    correlation,
-                    nodes: vec![Node { reference: 3, host: "host".into(), port: 5552 }],
-                    streams: vec![Placement {
-                        stream: "s".into(),
-                        code,
-                        leader: 3,
-                        replicas: vec![4, 5],
-                    }],
-                },
-            ),
+            metadata(),
         ]
+    }
+
+    fn metadata() -> (Vec<u8>, Response) {
+        let one = 1u32.to_be_bytes();
+        let frame = [
+            &[0x80, 15, 0, 1, 0, 0, 0, 7][..],
+            &one,
+            &[0, 3],
+            &text("host"),
+            &5552u32.to_be_bytes(),
+            &one,
+            &text("s"),
+            &[0, 1, 0, 3],
+            &2u32.to_be_bytes(),
+            &[0, 4, 0, 5],
+        ];
+        let placement =
+            Placement { stream: "s".into(), code: Code::OK, leader: 3, replicas: vec![4, 5] };
+        let metadata = Response::Metadata {
+            correlation: 7,
+            nodes: vec![Node { reference: 3, host: "host".into(), port: 5552 }],
+            streams: vec![placement],
+        };
+        (frame.concat(), metadata)
     }
 
     #[test]
@@ -387,8 +387,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_frame_panics(which in 0..14usize, place: prop::sample::Index, byte: u8, more: Vec<u8>) {
-            let (mut frame, _) = frames().swap_remove(which);
+        fn no_frame_panics(
+            which: prop::sample::Index,
+            place: prop::sample::Index,
+            byte: u8,
+            more: Vec<u8>,
+        ) {
+            let mut frames = frames();
+            let (mut frame, _) = frames.swap_remove(which.index(frames.len()));
             let place = place.index(frame.len());
             frame[place] = byte;
             let _ = Response::read(&frame);

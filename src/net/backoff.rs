@@ -6,7 +6,8 @@ use crate::limits::{RECONNECT_MILLIS_MAX, RECONNECT_MILLIS_MIN};
 
 /// The wait after `failures` in a row: twice as long each time up to a limit, of which half is left
 /// to `dice`, so that a crowd that lost its service together doesn't come back together.
-pub(super) fn wait(failures: u32, dice: u64) -> Duration {
+#[must_use]
+pub fn wait(failures: u32, dice: u64) -> Duration {
     let doubled = RECONNECT_MILLIS_MIN.saturating_mul(1_u64.checked_shl(failures).unwrap_or(0));
     let most = if doubled == 0 { RECONNECT_MILLIS_MAX } else { doubled.min(RECONNECT_MILLIS_MAX) };
     Duration::from_millis(most / 2 + dice % (most / 2 + 1))

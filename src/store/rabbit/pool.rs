@@ -1,0 +1,393 @@
+//! The shard's connections to a broker: made when needed, shared, made anew when lost.
+//!
+//! Whoever needs one says where to and what for. Live subscriptions, histories and publishes keep
+//! apart, so that a long replay is in nobody's way. One attempt at a time for each place; after a
+//! failure all wait a while before the next, longer each time, and everybody who waited for the
+//! attempt hears why it failed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use log::{info, warn};
+
+use super::bell::Bell;
+use super::connection::{Connection, Opening};
+use super::fault::{Fault, of_stream};
+use crate::clock::monotonic;
+use crate::config::Broker;
+use crate::limits::BALANCER_ATTEMPTS_MAX;
+use crate::net::{Destination, Tls, Turnstile, backoff, connect};
+use crate::proto::rabbit::handshake::Login;
+use crate::proto::rabbit::response::Node;
+use crate::proto::rabbit::{Code, Response, request};
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Role {
+    /// What is published now, and questions.
+    Live,
+    /// What was published before.
+    History,
+    /// Publishing.
+    Publish,
+}
+
+/// Where a connection leads to.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Address {
+    host: Arc<str>,
+    port: u16,
+}
+
+/// The connections of a shard.
+pub(super) struct Pool {
+    broker: Arc<Broker>,
+    tls: Option<Tls>,
+    turnstile: Turnstile,
+    connections: RefCell<Vec<(Role, Rc<Connection>)>>,
+    attempts: RefCell<HashMap<(Role, Address), Attempts>>,
+    /// Rung when an attempt has ended.
+    ended: Bell,
+    /// What is wrong, for operators.
+    trouble: RefCell<Option<Fault>>,
+    closed: Cell<bool>,
+}
+
+/// How connecting to a place has gone.
+#[derive(Default)]
+struct Attempts {
+    under_way: bool,
+    /// Attempts that have ended.
+    count: u64,
+    failures: u32,
+    last: Option<Fault>,
+    not_before: Option<Instant>,
+}
+
+/// A stream's nodes, as clients are to reach them.
+pub(super) struct Nodes {
+    leader: Option<Node>,
+    replicas: Vec<Node>,
+}
+
+impl Pool {
+    /// No connection yet.
+    pub(super) fn new(broker: Arc<Broker>, tls: Option<Tls>, turnstile: Turnstile) -> Self {
+        Self {
+            broker,
+            tls,
+            turnstile,
+            connections: RefCell::default(),
+            attempts: RefCell::default(),
+            ended: Bell::default(),
+            trouble: RefCell::default(),
+            closed: Cell::new(false),
+        }
+    }
+
+    /// What keeps us from the broker, for operators.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().as_ref().map(ToString::to_string)
+    }
+
+    /// Makes sure that the broker can be reached.
+    pub(super) async fn reach(&self) -> Result<(), Fault> {
+        self.any(Role::Live).await.map(|_| ())
+    }
+
+    /// A connection to a node that has `stream` and can serve one more of `role`.
+    pub(super) async fn for_stream(
+        &self,
+        stream: &str,
+        role: Role,
+    ) -> Result<Rc<Connection>, Fault> {
+        let asked = self.any(Role::Live).await?;
+        let nodes = self.nodes(&asked, stream).await?;
+        let wanted = nodes.wanted(role, stream);
+        if self.broker.stream_host.is_some() {
+            // Behind a balancer: which node answers is its choice, so we ask until one fits.
+            return self.behind_balancer(role, &wanted).await;
+        }
+        // Between two leaders.
+        let Some(node) = wanted.first() else {
+            return Err(Fault::Told(Code::STREAM_NOT_AVAILABLE));
+        };
+        if advertises(&asked, node) {
+            // The one we are connected to: by the address that works, whatever it calls itself.
+            return self.connection(role, self.entrance()).await;
+        }
+        let port = u16::try_from(node.port).unwrap_or(0);
+        let address = Address { host: node.host.as_str().into(), port };
+        self.connection(role, address).await
+    }
+
+    async fn behind_balancer(&self, role: Role, wanted: &[Node]) -> Result<Rc<Connection>, Fault> {
+        let fits = |connection: &Connection| wanted.iter().any(|node| advertises(connection, node));
+        for _ in 0..BALANCER_ATTEMPTS_MAX {
+            if let Some(connection) = self.usable(role, fits) {
+                return Ok(connection);
+            }
+            let connection = self.attempt(role, self.entrance()).await?;
+            if fits(&connection) || wanted.is_empty() {
+                return Ok(connection);
+            }
+        }
+        self.connection(role, self.entrance()).await
+    }
+
+    /// Where `stream` is.
+    async fn nodes(&self, asked: &Connection, stream: &str) -> Result<Nodes, Fault> {
+        let answer = asked.ask(|correlation| request::metadata(correlation, stream)).await?;
+        let Response::Metadata { nodes, streams, .. } = answer else { return Err(Fault::Missing) };
+        let placement = streams.into_iter().find(|placement| placement.stream == stream);
+        let Some(placement) = placement else { return Err(Fault::Missing) };
+        if !placement.code.is_ok() {
+            return Err(of_stream(placement.code));
+        }
+        let find = |reference: u16| nodes.iter().find(|node| node.reference == reference).cloned();
+        let leader = find(placement.leader);
+        let replicas = placement.replicas.iter().filter_map(|one| find(*one)).collect();
+        Ok(Nodes { leader, replicas })
+    }
+
+    /// Any connection of the role that questions can be asked on.
+    async fn any(&self, role: Role) -> Result<Rc<Connection>, Fault> {
+        let alive = |(of, one): &&(Role, Rc<Connection>)| *of == role && one.alive();
+        let found = self.connections.borrow().iter().find(alive).map(|(_, one)| Rc::clone(one));
+        if let Some(connection) = found {
+            return Ok(connection);
+        }
+        self.connection(role, self.entrance()).await
+    }
+
+    /// Where we connect when nobody has told us better.
+    fn entrance(&self) -> Address {
+        let broker = &self.broker;
+        let host = broker.stream_host.as_deref().unwrap_or(&broker.host).into();
+        let usual = if broker.tls.is_some() { STREAM_TLS_PORT } else { STREAM_PORT };
+        Address { host, port: broker.stream_port.unwrap_or(usual) }
+    }
+
+    fn usable(&self, role: Role, fits: impl Fn(&Connection) -> bool) -> Option<Rc<Connection>> {
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|(_, connection)| connection.alive());
+        let usable = |of: Role, one: &Connection| {
+            of == role && one.subscriptions.free() > 0 && one.publishers.free() > 0 && fits(one)
+        };
+        let found = connections.iter().find(|(of, connection)| usable(*of, connection));
+        found.map(|(_, connection)| Rc::clone(connection))
+    }
+
+    /// A connection to `address` with room, made if there is none.
+    async fn connection(&self, role: Role, address: Address) -> Result<Rc<Connection>, Fault> {
+        let place: Arc<str> = format!("{}:{}", address.host, address.port).into();
+        match self.usable(role, |connection| connection.place == place) {
+            Some(connection) => Ok(connection),
+            None => self.attempt(role, address).await,
+        }
+    }
+
+    /// Makes a connection, or waits for the one that is being made.
+    async fn attempt(&self, role: Role, address: Address) -> Result<Rc<Connection>, Fault> {
+        let key = (role, address);
+        let place: Arc<str> = format!("{}:{}", key.1.host, key.1.port).into();
+        loop {
+            if self.closed.get() {
+                return Err(Fault::Closed);
+            }
+            let (under_way, count, wait) = self.with(&key, |attempts| {
+                let now = monotonic();
+                let wait = attempts.not_before.and_then(|then| then.checked_duration_since(now));
+                (attempts.under_way, attempts.count, wait)
+            });
+            if under_way {
+                self.ended.rung().await;
+                let (ended, last) = self.with(&key, |a| (a.count != count, a.last.clone()));
+                match (ended, last) {
+                    (true, Some(fault)) => return Err(fault),
+                    (true, None) => {
+                        let found = self.usable(role, |connection| connection.place == place);
+                        if let Some(connection) = found {
+                            return Ok(connection);
+                        }
+                    }
+                    (false, _) => {}
+                }
+            } else if let Some(wait) = wait {
+                monoio::time::sleep(wait).await;
+            } else {
+                return self.make(&key, place).await;
+            }
+        }
+    }
+
+    async fn make(&self, key: &(Role, Address), place: Arc<str>) -> Result<Rc<Connection>, Fault> {
+        self.with(key, |attempts| attempts.under_way = true);
+        let guard = UnderWay { pool: self, key };
+        let made = self.dial(&key.1, place).await;
+        drop(guard);
+        let dice = RandomState::new().hash_one(0);
+        self.with(key, |attempts| {
+            attempts.last = made.as_ref().err().cloned();
+            if made.is_ok() {
+                (attempts.failures, attempts.not_before) = (0, None);
+            } else {
+                let wait = backoff::wait(attempts.failures, dice);
+                attempts.failures += 1;
+                attempts.not_before = Some(monotonic() + wait);
+            }
+        });
+        match &made {
+            Ok(connection) => {
+                self.connections.borrow_mut().push((key.0, Rc::clone(connection)));
+                self.well();
+            }
+            Err(fault) => self.ill(fault),
+        }
+        self.ended.ring();
+        made
+    }
+
+    async fn dial(&self, address: &Address, place: Arc<str>) -> Result<Rc<Connection>, Fault> {
+        let broker = &self.broker;
+        let to = Destination { host: &address.host, port: address.port, tls: self.tls.as_ref() };
+        let channel = match connect(to, broker.connect_timeout).await {
+            Ok(channel) => channel,
+            Err(fault) => {
+                let why = self.explain(address, &fault).await.into();
+                return Err(Fault::Unreachable { place, why });
+            }
+        };
+        let login = Login {
+            user: &broker.user,
+            password: broker.password.reveal(),
+            external: broker.external,
+            virtual_host: &broker.vhost,
+            heartbeat: u32::try_from(broker.heartbeat.as_secs()).unwrap_or(u32::MAX),
+        };
+        match Connection::open(channel, &login, Arc::clone(&place), self.turnstile.clone()).await {
+            Ok(connection) => Ok(connection),
+            Err(Opening::Refused(why)) => {
+                let who = if broker.external {
+                    format!("our certificate for virtual host {:?}", broker.vhost)
+                } else {
+                    format!("user {:?} for virtual host {:?}", broker.user, broker.vhost)
+                };
+                Err(Fault::Refused { place, why, who: who.into() })
+            }
+            Err(Opening::Broken(why)) => Err(Fault::Unreachable { place, why: why.into() }),
+        }
+    }
+
+    /// What a failed connect means for an operator.
+    async fn explain(&self, address: &Address, fault: &std::io::Error) -> String {
+        let kind = fault.kind();
+        if kind == ErrorKind::ConnectionRefused {
+            let amqp = Destination { host: &self.broker.host, port: self.broker.port, tls: None };
+            let there = connect(amqp, self.broker.connect_timeout).await.is_ok();
+            return match there {
+                true => format!(
+                    "{fault}, but AMQP port {} answers: enable streams (rabbitmq-plugins enable \
+                     rabbitmq_stream), or say where they are with --stream-host and --stream-port",
+                    self.broker.port
+                ),
+                false => format!("{fault}; is the broker running?"),
+            };
+        }
+        if kind == ErrorKind::InvalidData {
+            return format!("TLS: {fault}; see --broker-ca, --broker-cert and --broker-sni");
+        }
+        if kind == ErrorKind::UnexpectedEof && self.tls.is_some() {
+            return "it hung up during the TLS handshake; is this its TLS port, and does it want a \
+                    client certificate (--broker-cert)?"
+                .into();
+        }
+        if *address != self.entrance() {
+            return format!(
+                "{fault}; this is where the broker says that clients should connect: set \
+                 advertised_host in rabbitmq.conf, or --stream-host"
+            );
+        }
+        fault.to_string()
+    }
+
+    fn with<T>(&self, key: &(Role, Address), look: impl FnOnce(&mut Attempts) -> T) -> T {
+        let mut attempts = self.attempts.borrow_mut();
+        look(attempts.entry(key.clone()).or_default())
+    }
+
+    fn well(&self) {
+        if self.trouble.borrow_mut().take().is_some() {
+            info!("RabbitMQ can be reached again");
+        }
+    }
+
+    fn ill(&self, fault: &Fault) {
+        let told = fault.to_string();
+        if self.trouble.borrow().as_ref().map(ToString::to_string).as_ref() != Some(&told) {
+            warn!("{told}");
+        }
+        *self.trouble.borrow_mut() = Some(fault.clone());
+    }
+
+    /// Closes all connections for good.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        let connections = std::mem::take(&mut *self.connections.borrow_mut());
+        for (_, connection) in connections {
+            connection.close();
+        }
+        self.ended.ring();
+    }
+}
+
+/// Clears the mark of an attempt, also of one that was dropped on its way.
+struct UnderWay<'a> {
+    pool: &'a Pool,
+    key: &'a (Role, Address),
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.pool.with(self.key, |attempts| {
+            attempts.under_way = false;
+            attempts.count += 1;
+        });
+        self.pool.ended.ring();
+    }
+}
+
+impl Nodes {
+    /// Who can serve this role, best first: the leader takes publishes, replicas are read from.
+    fn wanted(self, role: Role, stream: &str) -> Vec<Node> {
+        let Self { leader, replicas } = self;
+        if role == Role::Publish {
+            return leader.into_iter().collect();
+        }
+        let mut readable = replicas;
+        if !readable.is_empty() {
+            // Streams spread over the replicas, each always at the same one.
+            let first = crc32c::crc32c(stream.as_bytes()) as usize % readable.len();
+            readable.rotate_left(first);
+        }
+        readable.extend(leader);
+        readable
+    }
+}
+
+fn advertises(connection: &Connection, node: &Node) -> bool {
+    let opened = &connection.opened;
+    opened.advertised_host.as_deref() == Some(&node.host)
+        && opened.advertised_port.map(u32::from) == Some(node.port)
+}
+
+/// The stream plugin's port (`stream.listeners.tcp.default`).
+const STREAM_PORT: u16 = 5552;
+
+/// And with TLS (`stream.listeners.ssl.default`).
+const STREAM_TLS_PORT: u16 = 5551;

@@ -1,0 +1,296 @@
+//! One stream of a broker, as the store contract wants it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use monoio::time::timeout;
+use uuid::Uuid;
+
+use super::Shared;
+use super::fault::Fault;
+use super::feed::Feed;
+use super::history::History;
+use super::pool::Role;
+use super::publisher::{Published, Publisher};
+use super::receipts::Place;
+use super::subscription::first_chunk;
+use crate::enrich::{Undeliverable, classify};
+use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
+use crate::limits::{BROKER_CONFIRM_TIMEOUT, BROKER_WINDOW_IDLE};
+use crate::proto::amqp10;
+use crate::proto::rabbit::request::Offset;
+use crate::store::{
+    AppendError, Bounds, Located, Observer, ReadError, Reader, Reading, Receipt, StoreError,
+    StreamStore,
+};
+
+/// A stream of a broker.
+pub struct RabbitStream {
+    name: StreamName,
+    shared: Rc<Shared>,
+    feed: Rc<Feed>,
+    history: Rc<History>,
+    publisher: RefCell<Option<Rc<Publisher>>>,
+    closed: Rc<Cell<bool>>,
+}
+
+/// Reads a stream of a broker.
+pub struct RabbitReader {
+    feed: Rc<Feed>,
+    history: Rc<History>,
+    closed: Rc<Cell<bool>>,
+    cursor: Cursor,
+}
+
+impl RabbitStream {
+    pub(super) fn new(name: StreamName, observer: Rc<dyn Observer>, shared: Rc<Shared>) -> Self {
+        Self {
+            feed: Feed::new(name.clone(), observer, Rc::clone(&shared)),
+            history: Rc::new(History::new(name.clone(), Rc::clone(&shared))),
+            name,
+            shared,
+            publisher: RefCell::default(),
+            closed: Rc::default(),
+        }
+    }
+
+    /// A connection to where publishes go.
+    async fn publisher(&self, reference: Option<&str>) -> Result<Rc<Publisher>, Fault> {
+        if reference.is_none()
+            && let Some(publisher) = &*self.publisher.borrow()
+            && publisher.usable()
+        {
+            return Ok(Rc::clone(publisher));
+        }
+        let connection = self.shared.pool.for_stream(self.name.as_str(), Role::Publish).await?;
+        let declared = Publisher::declare(connection, &self.name, reference).await?;
+        let publisher = Rc::new(declared);
+        if reference.is_none() {
+            *self.publisher.borrow_mut() = Some(Rc::clone(&publisher));
+        }
+        Ok(publisher)
+    }
+
+    async fn publish(&self, key: Option<&str>, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {
+        assert!(!bodies.is_empty(), "an append has an event");
+        if self.closed.get() {
+            return Err(AppendError::Closed);
+        }
+        // Watched before anything is sent, so that it can be seen where the events come out.
+        self.feed.attend().await.map_err(|fault| fault.appending())?;
+        let publisher = self.publisher(key).await.map_err(|fault| fault.appending())?;
+        let stored = match key {
+            None => 0,
+            Some(key) => {
+                let asked = publisher.sequence(&self.name, key).await;
+                let stored = asked.map_err(|fault| fault.appending())?;
+                publisher.begin_after(stored);
+                usize::try_from(stored).unwrap_or(usize::MAX)
+            }
+        };
+        let Some(bodies) = bodies.get(stored..).filter(|left| !left.is_empty()) else {
+            return Err(AppendError::Duplicate);
+        };
+        let sent = Sent::new(bodies);
+        let limit = publisher.message_bytes_max();
+        if let Some(length) = sent.lengths.iter().find(|length| **length > limit) {
+            let limit = format!(
+                "the {limit} that this broker takes in a frame (stream.frame_max in rabbitmq.conf)"
+            );
+            return Err(AppendError::TooLarge { bytes: *length, limit: limit.into() });
+        }
+        let expected = sent.expect(&self.feed);
+        let write = |index: usize, out: &mut Vec<u8>| sent.write(index, out);
+        match publisher.publish(&sent.lengths, write).await {
+            Published::Stored => {}
+            Published::Refused(code) => {
+                return Err(AppendError::Failed(format!("RabbitMQ refused it: {code}").into()));
+            }
+            Published::Unknown(fault) => {
+                return Err(AppendError::Unknown(fault.to_string().into()));
+            }
+        }
+        let shown = async {
+            while !expected.whole() && !self.closed.get() {
+                self.feed.receipts.changed().await;
+            }
+        };
+        let _ = timeout(BROKER_CONFIRM_TIMEOUT, shown).await;
+        expected.receipt().ok_or_else(|| {
+            AppendError::Unknown("it is stored, but has not come out of the stream yet".into())
+        })
+    }
+}
+
+/// Messages on their way, the ones whose ordinals are wanted with an id.
+struct Sent<'a> {
+    bodies: &'a [Bytes],
+    lengths: Vec<usize>,
+    /// Of all ids.
+    prefix: String,
+    /// Indices of the messages with ids, in order: the first, the last, and what will be withheld.
+    marked: Vec<(usize, Option<Undeliverable>)>,
+}
+
+impl<'a> Sent<'a> {
+    fn new(bodies: &'a [Bytes]) -> Self {
+        let prefix = Uuid::new_v4().simple().to_string();
+        let last = bodies.len() - 1;
+        let marked: Vec<_> = bodies
+            .iter()
+            .enumerate()
+            .map(|(index, body)| (index, classify(body).err()))
+            .filter(|(index, why)| *index == 0 || *index == last || why.is_some())
+            .collect();
+        let mut sent = Self { bodies, lengths: Vec::new(), prefix, marked };
+        sent.lengths = bodies
+            .iter()
+            .enumerate()
+            .map(|(index, body)| amqp10::message_len(sent.id(index).as_deref(), body))
+            .collect();
+        sent
+    }
+
+    fn id(&self, index: usize) -> Option<String> {
+        let marked = self.marked.binary_search_by_key(&index, |(index, _)| *index).is_ok();
+        marked.then(|| format!("{}-{index}", self.prefix))
+    }
+
+    fn write(&self, index: usize, out: &mut Vec<u8>) {
+        let body = self.bodies.get(index).map_or(&[][..], |body| body);
+        amqp10::put_message(self.id(index).as_deref(), body, out);
+    }
+
+    fn expect<'f>(&self, feed: &'f Feed) -> Expected<'f> {
+        let marked = self.marked.iter().map(|(index, why)| {
+            let id = format!("{}-{index}", self.prefix);
+            let place = feed.receipts.expect(id.clone());
+            Mark { id, place, why: why.clone() }
+        });
+        Expected { feed, marks: marked.collect() }
+    }
+}
+
+/// What is waited for.
+struct Expected<'a> {
+    feed: &'a Feed,
+    marks: Vec<Mark>,
+}
+
+struct Mark {
+    id: String,
+    place: Place,
+    why: Option<Undeliverable>,
+}
+
+impl Expected<'_> {
+    fn whole(&self) -> bool {
+        self.marks.iter().all(|mark| mark.place.get().is_some())
+    }
+
+    fn receipt(&self) -> Option<Receipt> {
+        let (first, _) = self.marks.first()?.place.get()?;
+        let (last, timestamp) = self.marks.last()?.place.get()?;
+        let withheld = |mark: &Mark| Some((mark.place.get()?.0, mark.why.clone()?));
+        Some(Receipt {
+            first,
+            last,
+            timestamp,
+            withheld: self.marks.iter().filter_map(withheld).collect(),
+        })
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.marks.iter().for_each(|mark| self.feed.receipts.forget(&mark.id));
+    }
+}
+
+impl StreamStore for RabbitStream {
+    type Reader = RabbitReader;
+
+    fn bounds(&self) -> Bounds {
+        self.feed.bounds()
+    }
+
+    async fn attend(&self) -> Result<(), ReadError> {
+        self.feed.attend().await.map_err(|fault| fault.reading())
+    }
+
+    fn tend(&self, consumers: usize) {
+        self.feed.tend(consumers);
+        self.history.tend(BROKER_WINDOW_IDLE);
+    }
+
+    async fn append(&self, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {
+        self.publish(None, bodies).await
+    }
+
+    async fn append_once(&self, key: &str, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {
+        self.publish(Some(key), bodies).await
+    }
+
+    async fn locate(&self, timestamp: Timestamp) -> Result<Located, ReadError> {
+        if self.closed.get() {
+            return Err(ReadError::Closed);
+        }
+        self.attend().await?;
+        // Before the broker is asked: what is published meanwhile is not older.
+        let ceiling = self.bounds().ceiling;
+        let since = Offset::Since(i64::try_from(timestamp.millis()).unwrap_or(i64::MAX));
+        let head = first_chunk(&self.shared.pool, &self.name, since).await;
+        match head.map_err(|fault| fault.reading())? {
+            None => Ok(Located::Beyond(ceiling)),
+            Some(head) => Ok(Located::At(Ordinal::checked(head.first_offset).unwrap_or(ceiling))),
+        }
+    }
+
+    fn reader(&self, from: Cursor) -> RabbitReader {
+        RabbitReader {
+            feed: Rc::clone(&self.feed),
+            history: Rc::clone(&self.history),
+            closed: Rc::clone(&self.closed),
+            cursor: from,
+        }
+    }
+
+    async fn retain(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn sync(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.closed.set(true);
+        self.feed.close();
+        self.history.close();
+        self.publisher.take();
+        Ok(())
+    }
+}
+
+impl Reader for RabbitReader {
+    async fn ready(&mut self) -> Result<(), ReadError> {
+        if self.closed.get() {
+            return Err(ReadError::Closed);
+        }
+        if self.feed.ceiling().is_some_and(|ceiling| self.cursor.ordinal >= ceiling) {
+            return Ok(());
+        }
+        self.history.ready(self.cursor).await.map_err(|fault| fault.reading())
+    }
+
+    async fn read(&mut self, bytes_max: usize) -> Result<Reading, ReadError> {
+        assert!(bytes_max > 0, "a read has room for a byte");
+        self.ready().await?;
+        self.history.read(&mut self.cursor, bytes_max)
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+}
