@@ -92,6 +92,8 @@ class Node:
             "RABBITMQ_LOGS": str(self.log),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
                 "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}",
+            # Once the node is gone, rabbitmqctl would start an epmd that nobody ends.
+            "RABBITMQ_CTL_ERL_ARGS": "-start_epmd false",
             # Makes the script become the node instead of waiting for it.
             "detached": "yes",
         }
@@ -127,12 +129,28 @@ class Node:
             return False
 
     def kill(self) -> None:
-        """As a power cut, with all that the node started."""
+        """kill -9, with all that the node started."""
+        if self.server is not None:
+            self.wait("the first stream", self.server, self.knows_its_streams)
+        self.cut()
+
+    def cut(self) -> None:
+        """kill -9 as things are."""
         if self.server is not None:
             self.server.kill()
             self.server.wait()
             self.server = None
         self.sweep()
+
+    def knows_its_streams(self) -> bool:
+        """Whether a node that is killed now would have its streams when it is back.
+
+        RabbitMQ 3.10 writes down that it has a stream coordinator half a second after the first
+        declaration; killed before, it never serves any of its streams again.
+        """
+        data = self.folder / "data" / self.name
+        names = data / "coordination" / self.name / "names.dets"
+        return not any(data.glob("stream/*")) or b"rabbit_stream_coordinator" in names.read_bytes()
 
     def stop(self) -> None:
         """In order: SIGTERM, as a service manager does it."""
@@ -141,18 +159,18 @@ class Node:
             try:
                 self.server.wait(STOP_SECONDS_MAX)
             except subprocess.TimeoutExpired:
-                self.kill()
+                self.cut()
                 raise Failed(f"the node did not stop within {STOP_SECONDS_MAX} s; killed") from None
             self.server = None
         self.sweep()
 
     def end(self) -> None:
-        """Ends everything that was started and removes the folder."""
+        """Ends everything that was started and removes the folder, without waiting for anything."""
         if self.epmd is not None:
             self.epmd.kill()
             self.epmd.wait()
             self.epmd = None
-        self.kill()
+        self.cut()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def sweep(self) -> None:
