@@ -4,6 +4,7 @@
 //! - [`Api`]: the internal API for preparing things (what is under test there goes through curl);
 //! - [`Foreign`]: a WebSocket library that was not written here, in a process of its own;
 //! - [`Curl`]: HTTP by somebody else;
+//! - [`Broker`]: a real RabbitMQ node of its own, with [`Publisher`] and [`StreamPublisher`];
 //! - [`Wire`]: a bare socket, for what no decent client does;
 //! - [`Listener`]: tungstenite in this process, for hundreds of thousands of events.
 //!
@@ -12,6 +13,7 @@
 //! judges by the clock.
 
 mod api;
+mod broker;
 mod curl;
 mod dice;
 mod foreign;
@@ -23,6 +25,7 @@ mod wire;
 use std::time::Duration;
 
 pub(crate) use api::{Api, EventStream, Published};
+pub(crate) use broker::{Broker, Packing, Publisher, StreamPublisher};
 pub(crate) use curl::{Answer, Curl};
 pub(crate) use dice::Dice;
 pub(crate) use foreign::{Foreign, Library};

@@ -9,7 +9,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What pip installs, from PyPI.
-const PYTHON_PACKAGES: &[&str] = &["websockets==17.4", "websocket-client==1.9.2"];
+const PYTHON_PACKAGES: &[&str] =
+    &["pika==1.4.4", "rstream==1.1.1", "websockets==17.4", "websocket-client==1.9.2"];
 
 /// What npm installs, from the npm registry.
 const NODE_PACKAGES: &[&str] = &["ws@8.23.0"];
