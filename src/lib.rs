@@ -15,6 +15,7 @@ pub mod proto;
 
 pub mod net;
 pub mod store;
+pub mod wait;
 
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;

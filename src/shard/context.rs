@@ -13,11 +13,11 @@ use crate::doors::management::Publication;
 use crate::event::StreamName;
 use crate::net::{Sockets, Turnstile};
 use crate::store::{AppendError, Receipt, Store, StoreError};
+use crate::wait::Permits;
 
 use super::directory::Directory;
 use super::home::Home;
 use super::mailbox::{Mailboxes, Message};
-use super::permits::Permits;
 
 /// One shard.
 pub(super) struct Shard<S: Store> {

@@ -13,7 +13,6 @@ mod http;
 mod inbox;
 mod internal;
 mod mailbox;
-mod permits;
 mod public;
 mod pump;
 mod reasons;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use log::{debug, error};
 
-use crate::event::Cursor;
+use crate::event::{Cursor, Reason};
 use crate::limits::{HISTORY_READ_BYTES_MAX, HISTORY_READ_BYTES_MIN};
 use crate::store::{Piece, ReadError, Reader, Reading, Store, StreamStore};
 
@@ -139,7 +139,8 @@ fn pass_over<S: Store>(session: &Session<S>, piece: &Piece) -> bool {
 /// What a failed reading means for the consumer. False when the connection is over.
 fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
     match fault {
-        ReadError::Closed | ReadError::Missing => {}
+        ReadError::Missing => return gone(session),
+        ReadError::Closed => {}
         ReadError::Lost => {
             debug!("{}: {} {fault}", session.home.name, session.socket.peer());
         }
@@ -147,8 +148,19 @@ fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
             error!("{}: history can't be read: {fault}", session.home.name);
         }
     }
+    ends(session, &super::reasons::UNREADABLE)
+}
+
+/// The stream is gone from where it was kept.
+fn gone<S: Store>(session: &Rc<Session<S>>) -> bool {
+    ends(session, &super::reasons::not_found(&session.uuid))
+}
+
+/// Ends the consumer. False when it stands inside a frame whose rest can't be had: then the
+/// connection is over.
+fn ends<S: Store>(session: &Rc<Session<S>>, reason: &Reason) -> bool {
     if session.consumer.borrow().cursor().at_boundary() {
-        session.end_here(&super::reasons::UNREADABLE);
+        session.end_here(reason);
         return true;
     }
     false

@@ -14,10 +14,10 @@ use crate::event::StreamName;
 use crate::limits::REGISTRY_ORDERS_MAX;
 use crate::registry::{Deleted, EventStream, Registry, RegistryError};
 use crate::store::{Store, StoreError};
+use crate::wait::Permits;
 
 use super::context::{Shard, home_of};
 use super::mailbox::Message;
-use super::permits::Permits;
 
 /// The one that changes the registry.
 pub(super) struct Registrar {

@@ -20,12 +20,12 @@ use crate::store::Store;
 use crate::store::log::disk::{Io, RealDisk};
 use crate::store::log::{LogOptions, LogStore};
 use crate::store::rabbit::RabbitStore;
+use crate::wait::Permits;
 
 use super::budget::Budget;
 use super::context::Shard;
 use super::directory::Directory;
 use super::mailbox::{Mailboxes, Message, Report};
-use super::permits::Permits;
 use super::registrar::{Orders, Registrar};
 use super::threads::Chosen;
 use super::{internal, public, shutdown, sweep};

@@ -15,7 +15,6 @@ use async_channel::{Sender, bounded};
 use log::{debug, info};
 use monoio::time::timeout;
 
-use super::bell::Bell;
 use super::fault::Fault;
 use super::ids::{Id, Ids, Publishes, Sink};
 use crate::clock::monotonic;
@@ -26,6 +25,7 @@ use crate::net::{Channel, Turnstile};
 use crate::proto::rabbit::frames::{Frame, Frames};
 use crate::proto::rabbit::handshake::{Handshake, Login, Opened, Refused};
 use crate::proto::rabbit::{Code, Response, request};
+use crate::wait::Bell;
 
 /// An open connection.
 pub(super) struct Connection {

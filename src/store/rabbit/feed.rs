@@ -20,7 +20,6 @@ use log::{error, info, warn};
 use monoio::time::timeout;
 
 use super::Shared;
-use super::bell::Bell;
 use super::delivery::{Delivery, deliver, pass_by};
 use super::fault::Fault;
 use super::ids::Sink;
@@ -34,6 +33,7 @@ use crate::net::backoff;
 use crate::proto::rabbit::chunk::{Fault as ChunkFault, Head};
 use crate::proto::rabbit::request::Offset;
 use crate::store::{Bounds, Kind, Observer};
+use crate::wait::Bell;
 
 /// A stream's live subscription.
 pub(super) struct Feed {

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use log::{debug, error};
 
 use super::Shared;
-use super::bell::Bell;
 use super::delivery::{Delivery, deliver, pass_by};
 use super::fault::Fault;
 use super::ids::Sink;
@@ -34,6 +33,7 @@ use crate::net::backoff;
 use crate::proto::rabbit::chunk::Fault as ChunkFault;
 use crate::proto::rabbit::request::Offset;
 use crate::store::{Block, Kind, ReadError, Reading, row};
+use crate::wait::Bell;
 
 /// The windows over one stream.
 pub(super) struct History {

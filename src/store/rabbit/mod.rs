@@ -17,7 +17,6 @@
 //! Retention, durability and replication are the broker's. Streams are never made or removed here
 //! on an event stream's account: the Account Server does that.
 
-mod bell;
 mod connection;
 mod damages;
 mod delivery;

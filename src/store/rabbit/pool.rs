@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use log::{info, warn};
 
-use super::bell::Bell;
 use super::connection::{Connection, Opening};
 use super::fault::{Fault, of_stream};
 use crate::clock::monotonic;
@@ -25,6 +24,7 @@ use crate::net::{Destination, Tls, Turnstile, backoff, connect};
 use crate::proto::rabbit::handshake::Login;
 use crate::proto::rabbit::response::Node;
 use crate::proto::rabbit::{Code, Response, request};
+use crate::wait::Bell;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

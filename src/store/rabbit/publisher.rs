@@ -10,7 +10,6 @@ use std::rc::Rc;
 
 use monoio::time::timeout;
 
-use super::bell::Bell;
 use super::connection::Connection;
 use super::fault::{Fault, of_stream};
 use super::ids::{Id, Publishes};
@@ -18,6 +17,7 @@ use crate::event::StreamName;
 use crate::limits::{BROKER_CONFIRM_TIMEOUT, BROKER_PUBLISH_BYTES_MAX};
 use crate::proto::rabbit::request::{self, Publish};
 use crate::proto::rabbit::{Code, Response};
+use crate::wait::Bell;
 
 /// A publisher on a connection to the stream's leader.
 pub(super) struct Publisher {

@@ -8,9 +8,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::bell::Bell;
 use crate::event::{Ordinal, Timestamp};
 use crate::proto::amqp10;
+use crate::wait::Bell;
 
 /// Where a message has come out.
 pub(super) type Place = Rc<Cell<Option<(Ordinal, Timestamp)>>>;

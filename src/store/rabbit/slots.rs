@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use monoio::time::timeout;
 
-use super::bell::Bell;
 use crate::clock::monotonic;
 use crate::limits::{BROKER_WINDOW_TURN, SWEEP_INTERVAL};
+use crate::wait::Bell;
 
 /// The shard's slots.
 pub(super) struct Slots {

@@ -3,17 +3,17 @@
 use async_channel::{Receiver, Sender, bounded};
 
 /// A pool of permits on one shard.
-pub(super) struct Permits {
+pub struct Permits {
     give: Sender<()>,
     take: Receiver<()>,
 }
 
 /// One permit.
-pub(super) struct Permit(Sender<()>);
+pub struct Permit(Sender<()>);
 
 impl Permits {
     /// A pool of `count`.
-    pub(super) fn new(count: usize) -> Self {
+    pub fn new(count: usize) -> Self {
         let (give, take) = bounded(count);
         for _ in 0..count {
             let room = give.try_send(()).is_ok();
@@ -23,7 +23,7 @@ impl Permits {
     }
 
     /// Waits for a permit.
-    pub(super) async fn take(&self) -> Permit {
+    pub async fn take(&self) -> Permit {
         let taken = self.take.recv().await.is_ok();
         assert!(taken, "the pool holds both ends");
         Permit(self.give.clone())

@@ -7,14 +7,14 @@ use std::task::{Poll, Waker};
 /// Rung when something has changed. Who waits looks first, and again after each ring: on one thread
 /// nothing can happen between the look and the wait.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub struct Bell {
     rings: Cell<u64>,
     waiting: RefCell<Vec<Waker>>,
 }
 
 impl Bell {
     /// Wakes everybody who waits.
-    pub(super) fn ring(&self) {
+    pub fn ring(&self) {
         self.rings.set(self.rings.get() + 1);
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         for waker in waiting {
@@ -23,7 +23,7 @@ impl Bell {
     }
 
     /// Waits for the next ring. May be dropped at any time.
-    pub(super) async fn rung(&self) {
+    pub async fn rung(&self) {
         let heard = self.rings.get();
         poll_fn(|context| {
             if self.rings.get() != heard {
