@@ -117,6 +117,9 @@ pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Memory that the bodies of requests may hold together while they arrive, in bytes.
 pub const HTTP_BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// How long a shard may take to say how it is: one that is busy for so long is as good as stuck.
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Pause after an accept that failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -3,13 +3,14 @@
 //! Blocking, one request at a time. What the service answers is another program's word: its size is
 //! bounded, its shape checked, and whatever of it reaches a terminal is escaped.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use clap::ArgMatches;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use ureq::http::Response;
+use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, Timeout};
 
 use super::exit::{Exit, Failure};
@@ -36,6 +37,14 @@ pub(super) struct EventStream {
 pub(super) struct Receipt {
     pub(super) first_ordinal: u64,
     pub(super) last_ordinal: u64,
+}
+
+/// How a service is.
+#[derive(Debug)]
+pub(super) struct Health {
+    pub(super) status: String,
+    /// Parts in trouble, and why.
+    pub(super) troubles: Vec<(String, String)>,
 }
 
 /// Why a request did not do what was asked.
@@ -83,6 +92,25 @@ impl Api {
         let url = format!("{}/event-stream/", self.base);
         let list: Result<List, _> = understand(self.agent.get(&url).call());
         list.map(|list| list.event_streams).map_err(|fault| self.failure("list", &fault))
+    }
+
+    /// What the service says of itself; `probe` is `livez` or `readyz`.
+    pub(super) fn health(&self, probe: &str) -> Result<Health, Failure> {
+        #[derive(Deserialize)]
+        struct Part {
+            reason: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Told {
+            status: String,
+            parts: BTreeMap<String, Part>,
+        }
+        let url = format!("{}/{probe}", self.base);
+        let told: Result<Told, _> = any_status(self.agent.get(&url).call());
+        let Told { status, parts } = told.map_err(|fault| self.failure("ask", &fault))?;
+        let trouble =
+            |(part, told): (String, Part)| Some((table::cell(&part), table::cell(&told.reason?)));
+        Ok(Health { status, troubles: parts.into_iter().filter_map(trouble).collect() })
     }
 
     /// A new event stream for a routing key.
@@ -149,21 +177,40 @@ fn base(url: &str) -> Result<String, String> {
 
 type Called = Result<Response<Body>, ureq::Error>;
 
-/// The body of an answer that says yes.
-fn answered(called: Called) -> Result<String, Fault> {
+/// Status and body of an answer.
+fn heard(called: Called) -> Result<(StatusCode, String), Fault> {
     let mut response = called.map_err(|fault| unanswered(&fault))?;
     let status = response.status();
     let body = response.body_mut().with_config().limit(CLIENT_ANSWER_BYTES_MAX);
     let body = body.lossy_utf8(true).read_to_string();
-    if status.is_success() {
-        return body.map_err(|fault| Fault::Unanswered(fault.to_string()));
+    let body = body.map_err(|fault| Fault::Unanswered(fault.to_string()))?;
+    Ok((status, body))
+}
+
+/// The body of an answer that says yes.
+fn answered(called: Called) -> Result<String, Fault> {
+    match heard(called)? {
+        (status, body) if status.is_success() => Ok(body),
+        (status, body) => Err(Fault::Refused(status.as_u16(), reason(&body))),
     }
-    Err(Fault::Refused(status.as_u16(), reason(&body.unwrap_or_default())))
+}
+
+/// What an answer says that may be a yes or a 503.
+fn any_status<T: for<'a> Deserialize<'a>>(called: Called) -> Result<T, Fault> {
+    match heard(called)? {
+        (status, body) if status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE => {
+            read(&body)
+        }
+        (status, body) => Err(Fault::Refused(status.as_u16(), reason(&body))),
+    }
 }
 
 fn understand<T: for<'a> Deserialize<'a>>(called: Called) -> Result<T, Fault> {
-    let body = answered(called)?;
-    serde_json::from_str(&body).map_err(|fault| {
+    read(&answered(called)?)
+}
+
+fn read<T: for<'a> Deserialize<'a>>(body: &str) -> Result<T, Fault> {
+    serde_json::from_str(body).map_err(|fault| {
         Fault::Unanswered(format!("the answer is not one of ess's internal API ({fault})"))
     })
 }

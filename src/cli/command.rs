@@ -18,7 +18,7 @@ pub(super) fn tree() -> Command {
         .override_usage("ess [FLAGS OF SERVE]\n       ess <COMMAND> [ARGUMENTS]")
         .after_help(format!("{EXAMPLES}\n\n{}", exit::table()))
         .args(serving().into_iter().map(|arg| arg.hide(true)))
-        .subcommands([serve(), publish(), listen(), streams(), check()])
+        .subcommands([serve(), publish(), listen(), streams(), health(), check()])
         .max_term_width(100)
 }
 
@@ -101,6 +101,18 @@ fn check() -> Command {
         )
         .args(serving().into_iter().map(|arg| arg.hide(true)))
         .after_help("Example:\n  ess check --config /etc/ess.toml")
+}
+
+fn health() -> Command {
+    Command::new("health")
+        .about("Ask a running service how it is")
+        .long_about(
+            "Asks whether clients should be sent to it (/readyz), or with --live whether the \
+             process works at all (/livez). Exits with 0 when all is well; else says what is \
+             wrong and exits with 1, or with 3 when nothing answers.",
+        )
+        .args([api(), switch("live", "Only whether the process works, not its store")])
+        .after_help("Example, in a Dockerfile:\n  HEALTHCHECK CMD [\"ess\", \"health\"]")
 }
 
 fn api() -> Arg {

@@ -8,6 +8,7 @@ mod api;
 mod check;
 mod command;
 mod exit;
+mod health;
 mod listen;
 mod publish;
 mod serve;
@@ -64,6 +65,7 @@ fn client(root: &ArgMatches, name: &str, inner: &ArgMatches) -> Outcome {
     match name {
         "publish" => publish::run(inner),
         "listen" => listen::run(inner),
+        "health" => health::run(inner),
         _ => streams::run(inner),
     }
 }

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use log::{error, info};
 
+use monoio::time::timeout;
+
 use crate::doors::management::answer::{self, Ingress};
+use crate::doors::management::health::{self, Health, Probe};
 use crate::doors::management::{Call, call, route};
+use crate::limits::HEALTH_TIMEOUT;
 use crate::net::Socket;
 use crate::observe::logging::{ACCESS, HTTP};
 use crate::proto::http::{Framing, Head, Reply, Response};
@@ -96,6 +100,7 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Ca
         Call::Version => answer::version(),
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
+        Call::Health(probe) => health::answer(probe, &examine(shard, probe).await),
         Call::List => {
             let all = shard.directory.borrow().all();
             answer::listed(all.iter().map(|one| &**one), ingress)
@@ -147,6 +152,35 @@ async fn describe<S: Store>(
     let event_stream = Arc::clone(event_stream);
     shard.mailboxes.send(home, Message::Describe { event_stream, reply }).await;
     state.recv().await.ok().flatten()
+}
+
+/// Asks every shard how it is.
+async fn examine<S: Store>(shard: &Rc<Shard<S>>, probe: Probe) -> Health {
+    let mut health = Health::default();
+    let mut troubles = Vec::new();
+    for index in 0..shard.mailboxes.len() {
+        let (reply, answer) = async_channel::bounded(1);
+        let asking = async {
+            shard.mailboxes.send(index, Message::Trouble { reply }).await;
+            answer.recv().await
+        };
+        let trouble = match timeout(HEALTH_TIMEOUT, asking).await {
+            Ok(Ok(trouble)) => {
+                troubles.extend(trouble);
+                None
+            }
+            Ok(Err(_)) => Some("it has ended".to_owned()),
+            Err(_) => Some(format!("no answer within {} s", HEALTH_TIMEOUT.as_secs())),
+        };
+        health.part(format!("shard {index}"), trouble);
+    }
+    if probe == Probe::Ready {
+        let stopping = shard.stopping.get().then(|| "the service is stopping".to_owned());
+        health.part("service", stopping);
+        // The shards share what keeps their events, and so its troubles.
+        health.part("store", troubles.into_iter().next());
+    }
+    health
 }
 
 fn failed(fault: &ChangeError) -> Response {

@@ -35,6 +35,8 @@ pub(super) enum Message {
     Registered { event_stream: Arc<EventStream>, reply: Sender<()> },
     /// An event stream was deleted: its consumers end now.
     Deregistered { event_stream: Arc<EventStream>, reply: Sender<()> },
+    /// What is wrong with your store?
+    Trouble { reply: Sender<Option<String>> },
     /// The service stops: drain.
     Stop,
     /// Every shard is drained: close the streams and end.

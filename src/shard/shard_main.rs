@@ -262,6 +262,9 @@ async fn read_mailbox<S: Store>(
                 }
                 let _ = reply.try_send(());
             }
+            Message::Trouble { reply } => {
+                let _ = reply.try_send(shard.store.trouble());
+            }
             Message::Stop => {
                 let _ = stop.try_send(());
             }

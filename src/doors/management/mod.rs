@@ -12,6 +12,7 @@
 
 pub mod answer;
 mod creation;
+pub mod health;
 mod json;
 mod openapi;
 mod publication;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use crate::event::StreamName;
 use crate::proto::http::{Head, Response};
 
+use health::Probe;
 pub use publication::Publication;
 pub use route::{BodyRule, Route, route};
 
@@ -55,6 +57,8 @@ pub enum Call {
         /// What.
         publication: Publication,
     },
+    /// How are we?
+    Health(Probe),
     /// The description of this API.
     OpenApi,
     /// The same for people.
@@ -81,6 +85,7 @@ pub fn call(
         Route::Publish { id } => {
             Call::Publish { id, publication: publication::read(head, body, event_bytes_max)? }
         }
+        Route::Health(probe) => Call::Health(probe),
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,
     })

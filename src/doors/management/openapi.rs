@@ -89,6 +89,11 @@ const fn words(name: Name) -> (&'static str, &'static str) {
              the event stream is not known, 413 when an event is too long, 415 for another content \
              type, 422 without an event, 507 when the disk is full",
         ),
+        Name::Live | Name::Ready | Name::Started => (
+            "nothing",
+            "200 <code>{\"status\",\"parts\"}</code>; 503 when a part is in trouble, with its \
+             reason",
+        ),
         Name::OpenApi => ("nothing", "200 OpenAPI 3.1"),
         Name::Docs => ("nothing", "200 this page"),
     }
@@ -126,7 +131,15 @@ fn request_content(name: Name) -> Option<Value> {
                 "description": "One event a line; empty lines are skipped",
             } },
         })),
-        Name::Version | Name::List | Name::Show | Name::Delete | Name::OpenApi | Name::Docs => None,
+        Name::Version
+        | Name::List
+        | Name::Show
+        | Name::Delete
+        | Name::Live
+        | Name::Ready
+        | Name::Started
+        | Name::OpenApi
+        | Name::Docs => None,
     }
 }
 
@@ -156,6 +169,10 @@ fn responses(name: Name) -> Value {
             "422": invalid,
             "500": answer("The log failed", "Error"),
             "507": answer("The disk is full: nothing was stored", "Error"),
+        }),
+        Name::Live | Name::Ready | Name::Started => json!({
+            "200": answer("Yes", "Health"),
+            "503": answer("No: a part is in trouble", "Health"),
         }),
         Name::OpenApi => json!({ "200": {
             "description": "This description",
@@ -212,6 +229,14 @@ fn schemas() -> Value {
         } })),
         "Created": object(&json!({ "id": id, "location": location })),
         "Receipt": receipt,
+        "Health": object(&json!({ "status": text(), "parts": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": { "status": { "enum": ["ok", "trouble"] }, "reason": text() },
+                "required": ["status"],
+            },
+        } })),
         "Error": object(&json!({ "detail": text() })),
         "ValidationErrors": object(&json!({ "detail": {
             "type": "array", "items": reference("ValidationError"),

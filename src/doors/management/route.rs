@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::health::Probe;
 use super::table::{ID_SEGMENT, Name, OPERATIONS, Operation};
 use super::{answer, is_json, media_type};
 use crate::limits::{JSON_BODY_BYTES_MAX, NDJSON_BODY_BYTES_MAX};
@@ -17,6 +18,7 @@ pub enum Route {
     Show { id: i64 },
     Delete { id: i64 },
     Publish { id: i64 },
+    Health(Probe),
     OpenApi,
     Docs,
 }
@@ -72,6 +74,7 @@ impl Route {
             | Self::List
             | Self::Show { .. }
             | Self::Delete { .. }
+            | Self::Health(_)
             | Self::OpenApi
             | Self::Docs => Ok(BodyRule::None),
         }
@@ -117,6 +120,9 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         Name::Show => Route::Show { id: id(segments.id())? },
         Name::Delete => Route::Delete { id: id(segments.id())? },
         Name::Publish => Route::Publish { id: id(segments.id())? },
+        Name::Live => Route::Health(Probe::Live),
+        Name::Ready => Route::Health(Probe::Ready),
+        Name::Started => Route::Health(Probe::Started),
         Name::OpenApi => Route::OpenApi,
         Name::Docs => Route::Docs,
     })

@@ -21,6 +21,9 @@ pub(super) enum Name {
     Show,
     Delete,
     Publish,
+    Live,
+    Ready,
+    Started,
     OpenApi,
     Docs,
 }
@@ -62,6 +65,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/event-stream/{es_id}/events",
         name: Name::Publish,
         summary: "Append events: the body is one, or with application/x-ndjson one a line",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/livez",
+        name: Name::Live,
+        summary: "Whether the process works at all",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/readyz",
+        name: Name::Ready,
+        summary: "Whether clients should be sent here, and if not, why",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/startupz",
+        name: Name::Started,
+        summary: "Whether it has started",
     },
     Operation {
         method: Method::Get,

@@ -44,6 +44,7 @@ fn answered(head: &Head, rest: &[u8], event_bytes_max: usize) -> Result<Response
         Call::Publish { publication, .. } => {
             Response::json(201, publication.bodies.len().to_string())
         }
+        Call::Health(probe) => health::answer(probe, &health::Health::default()),
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
     })
