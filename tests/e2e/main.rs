@@ -29,6 +29,7 @@ mod flood;
 mod frames;
 mod ledger;
 mod publish;
+mod rabbit;
 mod refusals;
 mod restart;
 mod retention;

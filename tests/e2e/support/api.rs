@@ -138,6 +138,27 @@ impl Api {
         published
     }
 
+    /// Publishes under a key: status and body of the answer.
+    pub(crate) fn publish_once(&self, id: i64, key: &str, lines: &str) -> (u16, String) {
+        let answer = self
+            .agent
+            .post(self.at(&format!("/event-stream/{id}/events")))
+            .content_type("application/x-ndjson")
+            .header("idempotency-key", key)
+            .send(lines);
+        let mut answer = answer.expect("the service answers");
+        let text = answer.body_mut().read_to_string().expect("the answer is text");
+        (answer.status().as_u16(), text)
+    }
+
+    /// Status and body of a GET.
+    pub(crate) fn ask(&self, path: &str) -> (u16, String) {
+        let answer = self.agent.get(self.at(path)).call();
+        let mut answer = answer.expect("the service answers");
+        let text = answer.body_mut().read_to_string().expect("the answer is text");
+        (answer.status().as_u16(), text)
+    }
+
     fn post(&self, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
         let answer = self.agent.post(self.at(path)).content_type(kind).send(body);
         let mut answer = answer.expect("the service answers");

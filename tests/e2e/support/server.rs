@@ -12,7 +12,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Api, DEADLINE, wait_until};
+use super::{Api, Broker, DEADLINE, wait_until};
 
 /// How the service runs.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,27 @@ impl Server {
         env: &[(&str, &str)],
     ) -> Self {
         Self::spawn(command(setup, data, 0).args(more).envs(env.iter().copied()))
+    }
+
+    /// Over an empty data directory, with its streams in this broker.
+    pub(crate) fn start_on(broker: &Broker, setup: Setup, more: &[&str]) -> Self {
+        let stream_port = broker.stream_port();
+        Self::start_at_broker(&broker.url(), stream_port, setup, more)
+    }
+
+    /// As [`Self::start_on`], by this URL and stream port.
+    pub(crate) fn start_at_broker(
+        url: &str,
+        stream_port: u16,
+        setup: Setup,
+        more: &[&str],
+    ) -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        let port = stream_port.to_string();
+        let env = [("ESS_AMPQ_URL", url), ("ESS_STREAM_PORT", &port)];
+        let mut server = Self::start_with(setup, data.path(), more, &env);
+        server._own_data = Some(data);
+        server
     }
 
     /// Over this data directory, on this public port, giving out locations at `ingress`.
@@ -156,6 +177,12 @@ impl Server {
         let mut log = self.log.borrow_mut();
         log.extend(self.lines.try_iter());
         log.iter().any(|line| line.contains(text))
+    }
+
+    /// The machine's clock, in milliseconds since 1970.
+    pub(crate) fn millis() -> u64 {
+        let since = std::time::UNIX_EPOCH.elapsed().expect("the clock is set");
+        u64::try_from(since.as_millis()).expect("fits for long")
     }
 
     /// SIGTERM.

@@ -1,0 +1,39 @@
+//! RabbitMQ Streams: the wire contract's rows with events that lie in a real broker, and its bad
+//! days.
+//!
+//! Events are published as the Account Server does it, by AMQP 0.9.1 (`pika`), and by the stream
+//! protocol (`rstream`). Tests that leave the broker alone share one node and use streams of their
+//! own; those that kill it have their own.
+
+mod content;
+mod outages;
+mod publishing;
+mod sharing;
+mod silence;
+mod starts;
+mod streams;
+
+use serde_json::json;
+
+use crate::support::{Broker, EventStream, Publisher, Server, Setup};
+
+/// Both drivers and numbers of shards, without all their combinations: starting is what takes time.
+const SETUPS: [Setup; 2] =
+    [Setup { driver: "io-uring", shards: 2 }, Setup { driver: "epoll", shards: 1 }];
+
+/// A stream in the broker, and an event stream for it.
+fn declared(server: &Server, publisher: &Publisher, stream: &str) -> EventStream {
+    publisher.declare(stream, &json!({}));
+    server.create(stream)
+}
+
+/// A service on the shared broker, and a publisher there.
+fn on_shared(setup: Setup) -> (Server, Publisher) {
+    let broker = Broker::shared();
+    (Server::start_on(&broker, setup, &[]), Publisher::start(&broker))
+}
+
+/// A stream name of this test's own.
+fn name(test: &str, setup: Setup) -> String {
+    format!("{test}-{}-{}", setup.driver, setup.shards)
+}

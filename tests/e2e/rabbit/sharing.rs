@@ -1,0 +1,101 @@
+//! Few connections and one subscription a stream, however many clients there are.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Broker, Listener, Publisher, Server, ordinal_of, wait_until};
+
+use super::{SETUPS, declared};
+
+/// Connections from this machine to a port that are established.
+fn connections_to(port: u16) -> usize {
+    let wanted = format!(":{port:04X} 01");
+    let table = fs::read_to_string("/proc/net/tcp").expect("the kernel tells its connections");
+    table.lines().filter(|line| line.contains(&wanted)).count()
+}
+
+#[test]
+fn a_thousand_clients_of_one_stream_are_one_subscription_and_a_burst_loses_none() {
+    let mut broker = Broker::start();
+    let publisher = Publisher::start(&broker);
+    let server = Server::start_on(&broker, SETUPS[0], &[]);
+    let stream = declared(&server, &publisher, "crowd");
+    let url = server.url(&stream.uuid, "");
+    let address = server.public();
+    let mut clients: Vec<_> = std::thread::scope(|scope| {
+        let bursts: Vec<_> = (0..10)
+            .map(|_| {
+                let url = &url;
+                scope.spawn(move || {
+                    (0..100).map(|_| Listener::open(address, url)).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        bursts.into_iter().flat_map(|burst| burst.join().expect("all connect")).collect()
+    });
+    publisher.publish_all("", "crowd", &["a", "b"], 10).expect("the broker stores");
+    for client in &mut clients {
+        for ordinal in 0..20 {
+            assert_eq!(ordinal_of(&client.text()), ordinal);
+        }
+    }
+    let listed = broker.ctl(&["eval", "ets:info(rabbit_stream_consumer_created, size)."]);
+    let consumers = broker.ctl(&["list_stream_consumers", "stream"]);
+    let count = consumers.lines().filter(|line| line.trim() == "crowd").count();
+    assert_eq!(count, 1, "{consumers} {listed}");
+    // One to ask and to watch with on each of two shards; none for the clients.
+    assert!(connections_to(broker.stream_port()) <= 2 * 2 + 1, "connections to the broker");
+    broker.stop();
+}
+
+#[test]
+fn many_streams_share_connections_and_each_gets_its_own_events() {
+    const STREAMS: usize = 300;
+    let broker = Broker::start();
+    let publisher = Publisher::start(&broker);
+    let server = Server::start_on(&broker, SETUPS[1], &[]);
+    let mut clients = Vec::new();
+    for index in 0..STREAMS {
+        let key = format!("stream-{index}");
+        publisher.declare(&key, &json!({}));
+        let stream = server.create(&key);
+        clients.push(Listener::open(server.public(), &server.url(&stream.uuid, "")));
+    }
+    for index in 0..STREAMS {
+        publisher.publish(&format!("stream-{index}"), format!("for {index}"));
+    }
+    for (index, client) in clients.iter_mut().enumerate() {
+        assert!(client.text().starts_with(&format!("for {index}|ordinal: 0|")));
+    }
+    // 256 subscriptions on a connection.
+    let connections = connections_to(broker.stream_port());
+    assert!((2..=3).contains(&connections), "{connections} connections to the broker");
+}
+
+#[test]
+fn histories_are_bounded_and_everybody_joins_the_tail_without_gap() {
+    const EVENTS: u64 = 20_000;
+    let broker = Broker::shared();
+    let publisher = Publisher::start(&broker);
+    // So few that consumers have to share and to wait.
+    let server = Server::start_on(&broker, SETUPS[0], &["--catchup-readers-max", "2"]);
+    let stream = declared(&server, &publisher, "histories");
+    publisher.publish_all("", "histories", &["event"], EVENTS as usize / 2).expect("stored");
+    let url = |from: u64| server.url(&stream.uuid, &format!("stream_from_ordinal={from}"));
+    let address = server.public();
+    std::thread::scope(|scope| {
+        for reader in 0..12 {
+            let url = url(reader * 700);
+            scope.spawn(move || {
+                let mut client = Listener::open(address, &url);
+                let first = if reader == 0 { 0 } else { reader * 700 + 1 };
+                for ordinal in first..EVENTS {
+                    assert_eq!(ordinal_of(&client.text()), ordinal);
+                }
+            });
+        }
+        publisher.publish_all("", "histories", &["event"], EVENTS as usize / 2).expect("stored");
+    });
+    wait_until("the readers to be gone", || server.consumers(stream.id) == 0);
+}
