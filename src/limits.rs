@@ -181,6 +181,23 @@ pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most origins in `--allow-origin`: each handshake compares with all of them.
 pub const ORIGINS_MAX: usize = 256;
 
+/// Longest URL of the broker, in bytes: three names of 255 and three paths, percent-encoded.
+pub const BROKER_URL_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest user, vhost or exchange of the broker, in bytes: AMQP's short string (AMQP 0.9.1
+/// §4.2.5.3).
+pub const BROKER_NAME_BYTES_MAX: usize = 255;
+
+/// Longest host name, in bytes (RFC 1035 §2.3.4, without the length bytes at both ends).
+pub const HOST_BYTES_MAX: usize = 253;
+
+/// Longest heartbeat, in seconds: 16 bits of `connection.tune` (AMQP 0.9.1).
+pub const BROKER_HEARTBEAT_SECONDS_MAX: u64 = u16::MAX as u64;
+
+/// Largest `--catchup-readers-max`: each has a subscription at the broker, and 256 fill a
+/// connection.
+pub const CATCHUP_READERS_MAX: usize = 4096;
+
 // Logging
 
 /// Most bytes of log records waiting for the writer thread: 100 ms of the slowest disk we want to

@@ -34,6 +34,9 @@ fn rows(resolved: &Resolved) -> Vec<[String; 3]> {
         if choice.setting.name == "shards" && value == "cores" {
             value = format!("cores ({})", resolved.config.shards);
         }
+        if choice.setting.name == "store" && value == "auto" {
+            value = format!("auto ({})", resolved.config.store.word());
+        }
         [format!("--{}", choice.setting.name), table::cell(&value), choice.origin.to_string()]
     };
     resolved.choices.iter().filter(shown).map(row).collect()

@@ -273,7 +273,7 @@ pub(super) fn complaint(fault: &clap::Error) -> String {
     let text = fault.render().to_string();
     let mut parts = Vec::new();
     for paragraph in text.split("\n\n") {
-        let words: Vec<_> = paragraph.split_whitespace().collect();
+        let words: Vec<_> = paragraph.split_whitespace().map(without_login).collect();
         match words.as_slice() {
             ["Usage:", ..] | ["For", "more", "information,", ..] | [] => {}
             ["error:" | "tip:", rest @ ..] | rest => parts.push(rest.join(" ")),
@@ -281,6 +281,11 @@ pub(super) fn complaint(fault: &clap::Error) -> String {
     }
     parts.push("see ess --help".into());
     parts.join("; ")
+}
+
+/// A word of a complaint, unless it is a URL with a login in it: a broker's, without its flag.
+fn without_login(word: &str) -> &str {
+    if word.contains("://") && word.contains('@') { "'***'" } else { word }
 }
 
 #[cfg(test)]
@@ -340,6 +345,10 @@ mod tests {
         assert_eq!(
             complaint("ess publish"),
             "the following required arguments were not provided: <routing_key>; see ess --help"
+        );
+        assert_eq!(
+            complaint("ess serve amqp://u:secret@h/"),
+            "unexpected argument '***' found; see ess --help"
         );
         for wrong in ["ess lisen a", "ess listen a -o x", "ess listen a -o 1 -t 2", "ess streams"] {
             let line = complaint(wrong);

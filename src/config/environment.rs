@@ -1,57 +1,52 @@
 //! Environment variables that are not simply an option's.
 //!
-//! The reference's variables are all known: those with a meaning here are options, the rest are
-//! listed with what becomes of them. Anything else that begins with `ESS_` is probably a slip and
-//! is told, except what Kubernetes makes of a Service called `ess-…`.
+//! The reference's variables are all known: those with a meaning here are options, or other names
+//! of one; the rest are listed with why they are unused. Anything else that begins with `ESS_` is
+//! probably a slip and is told, except what Kubernetes makes of a Service called `ess-…`.
 
-use super::options::SETTINGS;
+use super::options::{SETTINGS, Setting};
 use super::suggest::hint;
 
-/// What becomes of a variable of the reference that is no option.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fate {
-    /// Accepted and unused; a warning says so.
-    Unused,
-    /// Whoever sets it relies on something this build can't do: starting would mislead.
-    Refused,
-}
-
-/// The reference's variables that are no option.
-pub(super) const FOREIGN: &[(&str, Fate, &str)] = &[
-    ("ESS_MEMCACHED_LOCATION", Fate::Unused, "ess needs no memcached"),
-    ("IMAGE_ROLE", Fate::Unused, "one process serves both ports"),
-    ("ESS_AMPQ_URL", Fate::Refused, RABBIT),
-    ("ESS_AMQP_URL", Fate::Refused, RABBIT),
+/// The reference's variables that are no option, and why each is accepted and unused.
+pub(super) const FOREIGN: &[(&str, &str)] = &[
+    ("ESS_MEMCACHED_LOCATION", "ess needs no memcached"),
+    ("IMAGE_ROLE", "one process serves both ports"),
 ];
-
-const RABBIT: &str = "this build keeps events in its embedded log only, not in RabbitMQ";
 
 /// Variables of the client commands and of the file's name.
 pub(super) const OTHERS: &[&str] = &["ESS_CONFIG", "ESS_API", "ESS_WS"];
 
 /// Faults and warnings about variables that set no option.
 pub(super) fn review(variables: &[(String, String)]) -> (Vec<String>, Vec<String>) {
-    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let mut warnings = Vec::new();
     for (name, _) in variables.iter().filter(|(_, value)| !value.is_empty()) {
-        match FOREIGN.iter().find(|(foreign, _, _)| foreign == name) {
-            Some((_, Fate::Unused, why)) => {
-                warnings.push(format!("{name} is accepted for compatibility and unused: {why}"));
-            }
-            Some((_, Fate::Refused, why)) => {
-                problems.push(format!("{name} is set, but {why}; unset it to start"));
-            }
-            None if name.starts_with("ESS_") && !is_known(name) && !is_service_link(name) => {
-                let hint = hint(name, known());
-                warnings.push(format!("{name} is no variable of ess and does nothing{hint}"));
-            }
-            None => {}
+        if let Some((_, why)) = FOREIGN.iter().find(|(foreign, _)| foreign == name) {
+            warnings.push(format!("{name} is accepted for compatibility and unused: {why}"));
+        } else if name.starts_with("ESS_") && !is_known(name) && !is_service_link(name) {
+            let hint = hint(name, known());
+            warnings.push(format!("{name} is no variable of ess and does nothing{hint}"));
         }
     }
-    (problems, warnings)
+    let problems = SETTINGS.iter().filter_map(|setting| contradiction(setting, variables));
+    (problems.collect(), warnings)
+}
+
+/// Two variables of one option that differ. The values are not told: they may hold secrets.
+fn contradiction(setting: &Setting, variables: &[(String, String)]) -> Option<String> {
+    let set = |name: &str| {
+        let mut set = variables.iter().filter(|(_, value)| !value.is_empty());
+        set.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
+    let first = set(setting.variable)?;
+    let other = setting.aliases.iter().find(|alias| set(alias).is_some_and(|it| it != first))?;
+    Some(format!(
+        "{} and {other} are both set and differ; expected the same in both, or one of them unset",
+        setting.variable
+    ))
 }
 
 fn known() -> impl Iterator<Item = &'static str> {
-    let settings = SETTINGS.iter().map(|setting| setting.variable);
+    let settings = SETTINGS.iter().flat_map(Setting::variables);
     settings.chain(OTHERS.iter().copied())
 }
 
@@ -72,19 +67,24 @@ mod tests {
     use super::*;
 
     fn reviewed(names: &[&str]) -> (Vec<String>, Vec<String>) {
-        let variables: Vec<_> =
-            names.iter().map(|name| ((*name).into(), "amqp://u:secret@h".into())).collect();
+        let variables: Vec<_> = names.iter().map(|name| ((*name).into(), "x".into())).collect();
         review(&variables)
     }
 
     #[test]
-    fn rabbitmq_is_refused_without_showing_its_password() {
-        for name in ["ESS_AMPQ_URL", "ESS_AMQP_URL"] {
-            let (problems, warnings) = reviewed(&[name]);
-            assert_eq!((problems.len(), warnings.len()), (1, 0));
-            assert!(problems[0].contains(name) && problems[0].contains("unset it"));
-            assert!(!problems[0].contains("secret"));
-        }
+    fn two_variables_of_one_option_have_to_agree() {
+        let both = |one: &str, other: &str| {
+            let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            review(&[set("ESS_AMPQ_URL", one), set("ESS_AMQP_URL", other)])
+        };
+        let url = "amqp://u:secret@h/";
+        assert_eq!(both(url, url), (vec![], vec![]));
+        assert_eq!(both(url, ""), (vec![], vec![]));
+        assert_eq!(both("", url), (vec![], vec![]));
+        let (problems, warnings) = both(url, "amqp://u:secret@other/");
+        assert_eq!((problems.len(), warnings.len()), (1, 0));
+        assert!(problems[0].starts_with("ESS_AMQP_URL and ESS_AMPQ_URL are both set and differ"));
+        assert!(!problems[0].contains("secret"));
     }
 
     #[test]
@@ -106,11 +106,13 @@ mod tests {
             "ESS_WS_API_PORT_8081_TCP_ADDR",
         ];
         assert_eq!(reviewed(&links), (vec![], vec![]));
-        assert!(known().all(|name| !is_service_link(name)), "an option would go unnoticed");
+        // A Service called `ess-stream` would set this one; its reader says so.
+        let ours = known().filter(|name| *name != "ESS_STREAM_PORT");
+        assert_eq!(ours.filter(|name| is_service_link(name)).count(), 0);
     }
 
     #[test]
     fn an_empty_variable_is_not_set() {
-        assert_eq!(review(&[("ESS_AMPQ_URL".into(), String::new())]), (vec![], vec![]));
+        assert_eq!(review(&[("IMAGE_ROLE".into(), String::new())]), (vec![], vec![]));
     }
 }

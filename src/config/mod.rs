@@ -4,7 +4,7 @@
 //! (flags > environment > file > defaults), reads every value, checks them against each other and
 //! answers a [`Resolved`]: the [`Config`], where each value came from, and every fault and
 //! warning as one line a person can act on. [`preflight`] then asks the world whether it could
-//! work: ports, folders. Nothing here creates, opens for writing or listens on anything.
+//! work: ports, folders, files. Nothing here creates, opens for writing or listens on anything.
 //!
 //! Bounds that no operator should move are in [`crate::limits`].
 
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-pub use broker::{Broker, BrokerTls, Secret};
+pub use broker::{Broker, BrokerTls, ExchangeKind, Secret, StoreKind};
 pub use quantity::{format_duration, format_size, parse_duration, parse_size};
 pub use resolve::{Choice, Flags, Origin, Resolved, load};
 
@@ -53,6 +53,12 @@ pub struct Config {
     pub exclusive: bool,
     /// Origins a browser may connect from; empty allows all (`--allow-origin`, may be repeated).
     pub allowed_origins: Vec<String>,
+    /// Where events are kept (`--store`).
+    pub store: StoreKind,
+    /// The broker, if the store needs one (`--amqp-url` and what belongs to it).
+    pub broker: Option<Broker>,
+    /// Readers of older events at the broker at a time, at least 1 (`--catchup-readers-max`).
+    pub catchup_readers_max: usize,
     /// When an append counts as stored (`--fsync`).
     pub fsync: Fsync,
     /// What is kept (`--retain-age`, `--retain-bytes`, `--retain-events`).
@@ -73,25 +79,8 @@ pub struct Config {
     pub message_stats_interval: u64,
     /// How much is logged (`--log-level`).
     pub log_level: LevelFilter,
-    /// Where the events are kept (`--store`).
-    pub store: StoreKind,
-    /// The broker, where there is one (`--amqp-url` and its kin).
-    pub broker: Option<Broker>,
-    /// Histories read at the same time (`--catchup-readers-max`).
-    pub catchup_readers_max: usize,
     /// Serve `/echo` on the public port, for conformance suites only (`--echo`, hidden).
     pub echo: bool,
-}
-
-/// Where events are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreKind {
-    /// The embedded log.
-    Log,
-    /// RabbitMQ Streams.
-    Rabbit,
-    /// A classic RabbitMQ exchange (version 1).
-    Exchange,
 }
 
 /// When an append counts as stored.
@@ -144,6 +133,8 @@ mod tests {
         assert_eq!(config.ingress_location, "localhost:8080");
         assert!(!config.ingress_secure && !config.exclusive && !config.echo);
         assert!(config.allowed_origins.is_empty());
+        assert_eq!((config.store, config.broker), (StoreKind::Log, None));
+        assert_eq!(config.catchup_readers_max, 64);
         assert_eq!(config.fsync, Fsync::Always);
         assert_eq!(config.retain.age, Some(Duration::from_secs(7 * 24 * 60 * 60)));
         assert_eq!(config.retain.bytes, Some(1024 * 1024 * 1024));

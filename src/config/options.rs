@@ -6,6 +6,7 @@
 //! and goes through the same reader, so it can't be something an operator couldn't write.
 
 use super::Config;
+use super::broker::{self, Words};
 use super::value::{self, Read};
 
 /// One option.
@@ -15,6 +16,8 @@ pub struct Setting {
     pub name: &'static str,
     /// Its environment variable.
     pub variable: &'static str,
+    /// Other variables that mean the same: the reference's, where it has a name of its own.
+    pub aliases: &'static [&'static str],
     /// What it is when nothing is said; empty for an empty list.
     pub default: &'static str,
     /// What its value looks like, for the help: `IP:PORT`, `DURATION`.
@@ -25,8 +28,34 @@ pub struct Setting {
     pub group: Group,
     /// How many values it takes.
     pub arity: Arity,
-    /// Reads the value into the configuration.
-    pub(super) apply: fn(&mut Config, &Given<'_>) -> Read<()>,
+    /// How its text may be shown, when it has a secret in it.
+    pub(super) mask: Option<fn(&str) -> String>,
+    /// Reads the value into the draft.
+    pub(super) apply: fn(&mut Draft, &Given<'_>) -> Read<()>,
+}
+
+impl Setting {
+    /// Its variables, the strongest first.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &'static str> + use<> {
+        [self.variable].into_iter().chain(self.aliases.iter().copied())
+    }
+
+    /// `text` as it may be shown. A broker's URL can also stand where it doesn't belong.
+    pub(super) fn shown(&self, text: &str) -> String {
+        let login = text.split_once('@').is_some_and(|(login, _)| login.contains(':'));
+        let misplaced = login && !text.starts_with(['/', '.']);
+        match self.mask {
+            Some(mask) => mask(text),
+            None if misplaced => broker::masked(text),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// A configuration in the making: what some options say has to be seen together.
+pub(super) struct Draft {
+    pub(super) config: Config,
+    pub(super) broker: Words,
 }
 
 /// What an option is about.
@@ -36,6 +65,8 @@ pub enum Group {
     Network,
     /// Where events lie and how long.
     Storage,
+    /// RabbitMQ, and whether events are kept there.
+    Broker,
     /// How consumers are served.
     Delivery,
     /// Threads, logs, stopping.
@@ -46,7 +77,8 @@ pub enum Group {
 
 impl Group {
     /// The headings that are shown, in order.
-    pub const SHOWN: [Self; 4] = [Self::Network, Self::Storage, Self::Delivery, Self::Operation];
+    pub const SHOWN: [Self; 5] =
+        [Self::Network, Self::Storage, Self::Broker, Self::Delivery, Self::Operation];
 
     /// The heading.
     #[must_use]
@@ -54,6 +86,7 @@ impl Group {
         match self {
             Self::Network => "Network",
             Self::Storage => "Storage",
+            Self::Broker => "Broker",
             Self::Delivery => "Delivery",
             Self::Operation => "Operation",
             Self::Hidden => "Hidden",
@@ -74,16 +107,18 @@ pub enum Arity {
 
 /// What was said for one option.
 pub(super) struct Given<'a> {
+    pub(super) setting: &'a Setting,
     pub(super) texts: &'a [String],
     /// Cores of this machine, for `--shards cores`.
     pub(super) cores: usize,
 }
 
 impl Given<'_> {
-    /// Reads the last text into `slot`; on a fault the sentence begins with the text.
+    /// Reads the last text into `slot`; on a fault the sentence begins with the text as it may be
+    /// shown.
     fn read<T>(&self, slot: &mut T, reader: impl Fn(&str) -> Read<T>) -> Read<()> {
         let text = self.texts.last().map_or("", |text| text.trim());
-        *slot = read_one(text, reader)?;
+        *slot = self.read_one(text, reader)?;
         Ok(())
     }
 
@@ -91,17 +126,18 @@ impl Given<'_> {
         *slot = self
             .texts
             .iter()
-            .map(|text| read_one(text.trim(), &reader))
+            .map(|text| self.read_one(text.trim(), &reader))
             .collect::<Result<_, _>>()?;
         Ok(())
     }
-}
 
-fn read_one<T>(text: &str, reader: impl Fn(&str) -> Read<T>) -> Read<T> {
-    if text.is_empty() {
-        return Err("is empty; expected a value".into());
+    fn read_one<T>(&self, text: &str, reader: impl Fn(&str) -> Read<T>) -> Read<T> {
+        if text.is_empty() {
+            return Err("is empty; expected a value".into());
+        }
+        reader(text)
+            .map_err(|wrong| format!("\"{}\" {wrong}", self.setting.shown(text).escape_debug()))
     }
-    reader(text).map_err(|wrong| format!("\"{}\" {wrong}", text.escape_debug()))
 }
 
 /// The option called `name`.
@@ -111,11 +147,14 @@ pub fn setting(name: &str) -> Option<&'static Setting> {
 }
 
 macro_rules! settings {
-    ($($group:ident $arity:ident $name:literal $variable:literal $default:literal $form:literal
-       $meaning:literal $apply:expr;)*) => {
+    (@mask) => { None };
+    (@mask $mask:path) => { Some($mask) };
+    ($($group:ident $arity:ident $name:literal $variable:literal $(or $alias:literal)*
+       $(shown $mask:path,)? $default:literal $form:literal $meaning:literal $apply:expr;)*) => {
         &[$(Setting {
-            name: $name, variable: $variable, default: $default, form: $form, meaning: $meaning,
-            group: Group::$group, arity: Arity::$arity, apply: $apply,
+            name: $name, variable: $variable, aliases: &[$($alias),*], default: $default,
+            form: $form, meaning: $meaning, group: Group::$group, arity: Arity::$arity,
+            mask: settings!(@mask $($mask)?), apply: $apply,
         },)*]
     };
 }
@@ -124,85 +163,124 @@ macro_rules! settings {
 pub static SETTINGS: &[Setting] = settings! {
     Network One "public-addr" "ESS_PUBLIC_ADDR" "0.0.0.0:8080" "IP:PORT"
         "Where clients connect: the public WebSocket port."
-        |config, given| given.read(&mut config.public_addr, value::address);
+        |draft, given| given.read(&mut draft.config.public_addr, value::address);
     Network One "internal-addr" "ESS_INTERNAL_ADDR" "0.0.0.0:8081" "IP:PORT"
         "Where the internal API listens; keep it out of reach of the public."
-        |config, given| given.read(&mut config.internal_addr, value::address);
+        |draft, given| given.read(&mut draft.config.internal_addr, value::address);
     Network One "ingress-location" "ESS_INGRESS_LOCATION" "localhost:8080" "HOST[:PORT]"
         "How clients reach the public port: the host in the locations given out."
-        |config, given| given.read(&mut config.ingress_location, value::ingress_location);
+        |draft, given| given.read(&mut draft.config.ingress_location, value::ingress_location);
     Network Switch "ingress-secure" "ESS_INGRESS_SECURE" "no" "yes|no"
         "Give out wss:// locations, because something in front of ess speaks TLS."
-        |config, given| given.read(&mut config.ingress_secure, value::switch);
+        |draft, given| given.read(&mut draft.config.ingress_secure, value::switch);
     Network Many "allow-origin" "ESS_ALLOW_ORIGIN" "*" "ORIGIN"
         "Browser origins that may connect; may be repeated; * for all."
-        |config, given| {
-            given.read_all(&mut config.allowed_origins, value::origin)?;
-            if config.allowed_origins.iter().any(|origin| origin == "*") {
-                config.allowed_origins.clear();
+        |draft, given| {
+            given.read_all(&mut draft.config.allowed_origins, value::origin)?;
+            if draft.config.allowed_origins.iter().any(|origin| origin == "*") {
+                draft.config.allowed_origins.clear();
             }
             Ok(())
         };
 
     Storage One "data-dir" "ESS_DATA_DIR" "./data" "FOLDER"
         "Where the database and the events are kept."
-        |config, given| given.read(&mut config.data_dir, value::folder);
+        |draft, given| given.read(&mut draft.config.data_dir, value::folder);
     Storage One "fsync" "ESS_FSYNC" "always" "always|interval=MS|never"
         "When an event counts as stored: always survives a power cut, the others only a crash."
-        |config, given| given.read(&mut config.fsync, value::fsync);
+        |draft, given| given.read(&mut draft.config.fsync, value::fsync);
     Storage One "retain-age" "ESS_RETAIN_AGE" "7d" "DURATION|forever"
         "Events older than this are dropped."
-        |config, given| given.read(&mut config.retain.age, value::retain_age);
+        |draft, given| given.read(&mut draft.config.retain.age, value::retain_age);
     Storage One "retain-bytes" "ESS_RETAIN_BYTES" "1GiB" "SIZE|off"
         "A stream larger than this loses its oldest events."
-        |config, given| given.read(&mut config.retain.bytes, value::retain_bytes);
+        |draft, given| given.read(&mut draft.config.retain.bytes, value::retain_bytes);
     Storage One "retain-events" "ESS_RETAIN_EVENTS" "off" "COUNT|off"
         "A stream with more events than this loses its oldest."
-        |config, given| given.read(&mut config.retain.events, value::retain_events);
+        |draft, given| given.read(&mut draft.config.retain.events, value::retain_events);
     Storage One "retain-interval" "ESS_RETAIN_INTERVAL" "10s" "DURATION"
         "How often the streams are looked at for events to drop."
-        |config, given| given.read(&mut config.retain_interval, value::period);
+        |draft, given| given.read(&mut draft.config.retain_interval, value::period);
     Storage One "event-bytes-max" "ESS_EVENT_BYTES_MAX" "32MiB" "SIZE"
         "Largest event that is taken."
-        |config, given| given.read(&mut config.event_bytes_max, value::event_bytes);
+        |draft, given| given.read(&mut draft.config.event_bytes_max, value::event_bytes);
+
+    Broker One "store" "ESS_STORE" "auto" "auto|log|rabbitmq|exchange"
+        "Where events are kept: log is embedded; auto is rabbitmq with a broker URL, else log."
+        |draft, given| given.read(&mut draft.broker.store, broker::store);
+    Broker One "amqp-url" "ESS_AMQP_URL" or "ESS_AMPQ_URL" shown broker::masked,
+        "none" "URL|none"
+        "The broker, amqp://USER:PASSWORD@HOST:PORT/VHOST; amqps:// for TLS."
+        |draft, given| given.read(&mut draft.broker.url, broker::optional_url);
+    Broker One "stream-host" "ESS_STREAM_HOST" "advertised" "HOST|advertised"
+        "Connect for streams to this host, whatever the broker advertises: a load balancer."
+        |draft, given| given.read(&mut draft.broker.stream_host, broker::stream_host);
+    Broker One "stream-port" "ESS_STREAM_PORT" "advertised" "PORT|advertised"
+        "Connect for streams to this port; else 5552 (5551 with TLS), then those advertised."
+        |draft, given| given.read(&mut draft.broker.stream_port, broker::stream_port);
+    Broker One "exchange" "ESS_EXCHANGE" "off" "NAME|off"
+        "Publish through this exchange, not into the stream; store exchange: event-streams if off."
+        |draft, given| given.read(&mut draft.broker.exchange, broker::exchange);
+    Broker One "exchange-type" "ESS_EXCHANGE_TYPE" "direct" "direct|topic"
+        "How that exchange routes."
+        |draft, given| given.read(&mut draft.broker.exchange_kind, broker::exchange_kind);
+    Broker One "catchup-readers-max" "ESS_CATCHUP_READERS_MAX" "64" "COUNT"
+        "Readers of older events at the broker at a time; more consumers wait their turn."
+        |draft, given| {
+            given.read(&mut draft.config.catchup_readers_max, broker::catchup_readers)
+        };
+    Broker One "broker-ca" "ESS_BROKER_CA" "system" "FILE|system"
+        "Authorities that the broker's certificate may be from, PEM; system: this machine's."
+        |draft, given| {
+            given.read(&mut draft.broker.ca, |text| broker::file_or("system", text))
+        };
+    Broker One "broker-cert" "ESS_BROKER_CERT" "none" "FILE|none"
+        "Certificate shown to the broker, PEM."
+        |draft, given| given.read(&mut draft.broker.cert, |text| broker::file_or("none", text));
+    Broker One "broker-key" "ESS_BROKER_KEY" "none" "FILE|none"
+        "Key of that certificate, PEM."
+        |draft, given| given.read(&mut draft.broker.key, |text| broker::file_or("none", text));
+    Broker One "broker-sni" "ESS_BROKER_SNI" "host" "NAME|host"
+        "Name that the broker's certificate has; host: the one connected to."
+        |draft, given| given.read(&mut draft.broker.sni, broker::server_name);
 
     Delivery One "tail-bytes" "ESS_TAIL_BYTES" "8MiB" "SIZE"
         "Newest events of each stream kept in memory; consumers further behind read from disk."
-        |config, given| given.read(&mut config.tail_bytes, value::tail_bytes);
+        |draft, given| given.read(&mut draft.config.tail_bytes, value::tail_bytes);
     Delivery Switch "exclusive" "ESS_EXCLUSIVE" "no" "yes|no"
         "One consumer a routing key: a newcomer displaces the one before."
-        |config, given| given.read(&mut config.exclusive, value::switch);
+        |draft, given| given.read(&mut draft.config.exclusive, value::switch);
     Delivery One "stall-timeout" "ESS_STALL_TIMEOUT" "60s" "DURATION"
         "A consumer that takes no byte for so long is closed (1013)."
-        |config, given| given.read(&mut config.stall_timeout, value::period);
+        |draft, given| given.read(&mut draft.config.stall_timeout, value::period);
     Delivery One "ping-interval" "ESS_PING_INTERVAL" "20s" "DURATION"
         "Time between two pings to a consumer; one that misses two is gone."
-        |config, given| given.read(&mut config.ping_interval, value::period);
+        |draft, given| given.read(&mut draft.config.ping_interval, value::period);
     Delivery One "message-stats-interval" "ESS_MESSAGE_STATS_INTERVAL" "800" "COUNT"
         "Log a line per consumer every so many events; 0 for none."
-        |config, given| given.read(&mut config.message_stats_interval, value::count);
+        |draft, given| given.read(&mut draft.config.message_stats_interval, value::count);
 
     Operation One "shards" "ESS_SHARDS" "cores" "COUNT|cores"
         "Threads that serve, each pinned to a core."
-        |config, given| {
-            given.read(&mut config.shards, |text| value::shards(text, given.cores))
+        |draft, given| {
+            given.read(&mut draft.config.shards, |text| value::shards(text, given.cores))
         };
     Operation One "driver" "ESS_DRIVER" "auto" "auto|io-uring|epoll"
         "How the kernel is asked for I/O; auto falls back to epoll where io_uring is refused."
-        |config, given| given.read(&mut config.driver, value::driver);
+        |draft, given| given.read(&mut draft.config.driver, value::driver);
     Operation One "drain" "ESS_DRAIN" "5s" "DURATION"
         "Stopping closes the consumers spread over so long."
-        |config, given| given.read(&mut config.drain, value::period_or_zero);
+        |draft, given| given.read(&mut draft.config.drain, value::period_or_zero);
     Operation One "log-dir" "ESS_LOG_DIR" "./logs" "FOLDER|-"
         "Folder of es.log, access.log and wsgi.log; - logs to the console only."
-        |config, given| given.read(&mut config.log_dir, value::log_folder);
+        |draft, given| given.read(&mut draft.config.log_dir, value::log_folder);
     Operation One "log-level" "ESS_LOG_LEVEL" "info" "off|error|warn|info|debug|trace"
         "How much is logged."
-        |config, given| given.read(&mut config.log_level, value::level);
+        |draft, given| given.read(&mut draft.config.log_level, value::level);
 
     Hidden Switch "echo" "ESS_ECHO" "no" "yes|no"
         "Serve /echo on the public port, for WebSocket conformance suites."
-        |config, given| given.read(&mut config.echo, value::switch);
+        |draft, given| given.read(&mut draft.config.echo, value::switch);
 };
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Asks the world, before anything is created, whether a start could work: ports and folders.
+//! Asks the world, before anything is created, whether a start could work: ports, folders and
+//! files.
 //!
 //! Looks only: a port is bound and let go without ever listening, a folder is asked for its
 //! permissions. What is free now can be taken a moment later, so whoever really listens still has
@@ -23,7 +24,29 @@ pub fn problems(config: &Config) -> Vec<String> {
     let ports = ports.into_iter().filter_map(|(name, address)| port_problem(name, address));
     let folders = [("data-dir", Some(&config.data_dir)), ("log-dir", config.log_dir.as_ref())];
     let folders = folders.into_iter().filter_map(|(name, folder)| folder_problem(name, folder?));
-    ports.chain(folders).collect()
+    let tls = config.broker.as_ref().and_then(|broker| broker.tls.as_ref());
+    let files = tls.into_iter().flat_map(|tls| {
+        [
+            ("broker-ca", "cacertfile", &tls.ca),
+            ("broker-cert", "certfile", &tls.cert),
+            ("broker-key", "keyfile", &tls.key),
+        ]
+    });
+    let files =
+        files.filter_map(|(name, parameter, file)| file_problem(name, parameter, file.as_deref()?));
+    ports.chain(folders).chain(files).collect()
+}
+
+/// A file that has to be read; what is in it, its reader tells.
+fn file_problem(name: &str, parameter: &str, file: &Path) -> Option<String> {
+    let wrong = match accessat(CWD, file, Access::READ_OK, AtFlags::EACCESS) {
+        Ok(()) if file.is_file() => return None,
+        Ok(()) => "not a file; choose another".to_owned(),
+        Err(Errno::NOENT | Errno::NOTDIR) => "no such file; choose another".into(),
+        Err(Errno::ACCESS | Errno::PERM) => "not readable for this user; chown it".into(),
+        Err(fault) => format!("{fault}; choose another"),
+    };
+    Some(format!("--{name} {} (or {parameter} in --amqp-url): {wrong}", file.display()))
 }
 
 fn port_problem(name: &str, address: SocketAddr) -> Option<String> {
@@ -190,6 +213,29 @@ mod tests {
         let found = problems(&config(folder.path()));
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("not writable for this user"));
+    }
+
+    #[test]
+    fn the_files_of_tls_have_to_be_there() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let there = folder.path().join("ca.pem");
+        fs::write(&there, "").expect("writable");
+        let url = format!(
+            "amqps://h?cacertfile={}&certfile={}&keyfile={}",
+            there.display(),
+            folder.path().join("client.pem").display(),
+            folder.path().display()
+        );
+        let url = vec![("ESS_AMQP_URL".to_owned(), url)];
+        let broker = crate::config::load(&vec![], None, url, 1).config.broker;
+        let mut config = config(folder.path());
+        config.broker = broker;
+        let found = problems(&config);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found[0].starts_with("--broker-cert ") && found[0].contains("no such file; choose")
+        );
+        assert!(found[1].starts_with("--broker-key ") && found[1].contains("not a file; choose"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::environment::{FOREIGN, Fate};
+use super::environment::FOREIGN;
 use super::options::{Group, SETTINGS};
 
 /// Stands before the table.
@@ -25,19 +25,15 @@ fn options_table() -> String {
                 "| `--{} {}` | `{}` | `{}` | {} |",
                 setting.name,
                 setting.form.replace('|', "\\|"),
-                setting.variable,
+                setting.variables().collect::<Vec<_>>().join("`, `"),
                 setting.default,
                 setting.meaning
             );
         }
     }
     out.push_str("\nVariables of the reference that are no options here:\n\n");
-    for (name, fate, why) in FOREIGN {
-        let fate = match fate {
-            Fate::Unused => "accepted and unused",
-            Fate::Refused => "refused at start",
-        };
-        let _ = writeln!(out, "- `{name}`: {fate}; {why}.");
+    for (name, why) in FOREIGN {
+        let _ = writeln!(out, "- `{name}`: accepted and unused; {why}.");
     }
     out
 }

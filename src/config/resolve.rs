@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::options::{Arity, Given, SETTINGS, Setting};
-use super::{Config, Driver, Fsync, Retain, environment, file, format_size};
+use super::broker::{Words, settle};
+use super::options::{Arity, Draft, Given, SETTINGS, Setting};
+use super::{Config, Driver, Fsync, Retain, StoreKind, environment, file, format_size};
 use crate::limits::{CONFIG_FILE_BYTES_MAX, ORIGINS_MAX};
 
 /// The flags that were given: option name and its values.
@@ -40,7 +41,7 @@ pub struct Resolved {
 pub struct Choice {
     /// The option.
     pub setting: &'static Setting,
-    /// Its value as it was written; a list has any number.
+    /// Its value as it was written, a secret in it masked; a list has any number.
     pub texts: Vec<String>,
     /// Who said so.
     pub origin: Origin,
@@ -134,22 +135,30 @@ pub(super) fn resolve(inputs: &Inputs<'_>) -> Resolved {
     let (entries, file_problems) =
         inputs.file.map(|(path, text)| file::parse(text, path)).unwrap_or_default();
     problems.extend(file_problems);
-    let mut config = Config::with_defaults(inputs.cores);
-    let choices: Vec<_> =
+    let mut draft = Draft::with_defaults(inputs.cores);
+    let mut choices: Vec<_> =
         SETTINGS.iter().map(|setting| choose(setting, inputs, &entries)).collect();
-    for choice in &choices {
-        let given = Given { texts: &choice.texts, cores: inputs.cores };
-        let surplus = choice.setting.arity != Arity::Many && choice.texts.len() != 1;
+    for choice in &mut choices {
+        let setting = choice.setting;
+        let given = Given { setting, texts: &choice.texts, cores: inputs.cores };
+        let surplus = setting.arity != Arity::Many && choice.texts.len() != 1;
         let read = match choice.texts.iter().any(|text| text.contains('\u{FFFD}')) {
             true => Err("is not UTF-8; expected text".into()),
             false if surplus => Err("is a list; expected one value".into()),
-            false => (choice.setting.apply)(&mut config, &given),
+            false => (setting.apply)(&mut draft, &given),
         };
+        // Read: from here on nobody sees more than may be shown.
+        choice.texts.iter_mut().for_each(|text| *text = setting.shown(text));
         if let Err(fault) = read {
             problems.push(format!("{}: {fault}", named(choice)));
         }
     }
+    let Draft { mut config, broker } = draft;
     if problems.is_empty() {
+        let settled = settle(broker, &choices);
+        (config.store, config.broker) = (settled.store, settled.broker);
+        problems.extend(settled.problems);
+        warnings.extend(settled.warnings);
         compare(&config, &mut problems, &mut warnings);
     }
     Resolved { config, choices, problems, warnings }
@@ -163,9 +172,10 @@ fn choose(setting: &'static Setting, inputs: &Inputs<'_>, entries: &[file::Entry
     if let Some((_, texts)) = inputs.flags.iter().find(|(name, _)| *name == setting.name) {
         return Choice { setting, texts: texts.clone(), origin: Origin::Flag };
     }
-    if let Some(text) = variable(inputs.variables, setting.variable) {
-        let origin = Origin::Environment(setting.variable);
-        return Choice { setting, texts: list(text), origin };
+    for name in setting.variables() {
+        if let Some(text) = variable(inputs.variables, name) {
+            return Choice { setting, texts: list(text), origin: Origin::Environment(name) };
+        }
     }
     if let Some(entry) = entries.iter().find(|entry| entry.name == setting.name) {
         let path = inputs.file.map_or("", |(path, _)| path).to_owned();
@@ -197,7 +207,9 @@ fn compare(config: &Config, problems: &mut Vec<String>, warnings: &mut Vec<Strin
         let count = config.allowed_origins.len();
         problems.push(format!("--allow-origin: {count} origins; expected at most {ORIGINS_MAX}"));
     }
-    if let Some(bytes) = config.retain.bytes {
+    if config.store == StoreKind::Log
+        && let Some(bytes) = config.retain.bytes
+    {
         for (name, size) in
             [("event-bytes-max", config.event_bytes_max), ("tail-bytes", config.tail_bytes)]
         {
@@ -220,17 +232,25 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
         && (one.ip() == other.ip() || everywhere(one.ip()) || everywhere(other.ip()))
 }
 
+impl Draft {
+    /// What nobody said anything to.
+    fn with_defaults(cores: usize) -> Self {
+        let mut draft = Self { config: Config::unset(), broker: Words::default() };
+        for setting in SETTINGS {
+            let texts = [setting.default.to_owned()];
+            let given = Given { setting, texts: &texts, cores };
+            let read = (setting.apply)(&mut draft, &given);
+            assert_eq!(read, Ok(()), "the default of --{} is readable", setting.name);
+        }
+        draft
+    }
+}
+
 impl Config {
     /// The configuration of somebody who said nothing, on a machine with `cores`.
     #[must_use]
     pub fn with_defaults(cores: usize) -> Self {
-        let mut config = Self::unset();
-        for setting in SETTINGS {
-            let texts = [setting.default.to_owned()];
-            let read = (setting.apply)(&mut config, &Given { texts: &texts, cores });
-            assert_eq!(read, Ok(()), "the default of --{} is readable", setting.name);
-        }
-        config
+        Draft::with_defaults(cores).config
     }
 
     /// Something for the table to write into.
@@ -247,6 +267,9 @@ impl Config {
             ingress_secure: false,
             exclusive: false,
             allowed_origins: Vec::new(),
+            store: StoreKind::Log,
+            broker: None,
+            catchup_readers_max: 0,
             fsync: Fsync::Never,
             retain: Retain::default(),
             retain_interval: Duration::ZERO,
@@ -257,13 +280,10 @@ impl Config {
             drain: Duration::ZERO,
             message_stats_interval: 0,
             log_level: LevelFilter::Off,
-            store: super::StoreKind::Log,
-            broker: None,
-            catchup_readers_max: 64,
             echo: false,
         }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::clock::monotonic;
-use crate::config::Config;
+use crate::config::{Config, StoreKind};
 use crate::limits::{DESCRIPTORS_RESERVED_PART, SECOND_SIGNAL_PAUSE};
 use crate::net::{Credentials, Sockets, Tls, bind_shards};
 use crate::registry::{EventStream, Registry};
@@ -100,7 +100,10 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
 
 /// How the broker is reached, when there is one.
 fn access(config: &Config) -> Result<Option<Access>, ServeError> {
-    let Some(broker) = &config.broker else { return Ok(None) };
+    let broker = match (&config.broker, config.store) {
+        (Some(broker), StoreKind::RabbitMq | StoreKind::Exchange) => broker,
+        (_, StoreKind::Log) | (None, _) => return Ok(None),
+    };
     let tls = match &broker.tls {
         None => None,
         Some(said) => Some(

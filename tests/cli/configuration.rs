@@ -57,17 +57,37 @@ fn check_shows_each_value_and_where_it_came_from() {
 fn check_tells_everything_that_is_wrong_and_creates_nothing() {
     let folder = folder();
     let mut command = inside(folder.path(), &["check", "--shards", "0", "--data-dir", "d"]);
-    let done = run(command.env("ESS_DRAIN", "soon").env("ESS_AMPQ_URL", "amqp://u:secret@h/"));
+    let done = run(command.env("ESS_DRAIN", "soon").env("ESS_AMPQ_URL", "amqp://u:secret/@h/"));
     assert_eq!(done.code, Some(1));
     let said: Vec<_> = done.err.lines().collect();
     assert_eq!(said.len(), 3, "{}", done.err);
-    assert!(said[0].starts_with("ess: ESS_AMPQ_URL is set, but this build keeps events in its"));
+    assert!(
+        said[0].starts_with("ess: --amqp-url (environment ESS_AMPQ_URL): \"***\" has an @ or #")
+    );
     assert!(said[1].starts_with("ess: --shards: \"0\" is not a number of shards; expected"));
     assert!(
         said[2].starts_with("ess: --drain (environment ESS_DRAIN): \"soon\" is not a duration")
     );
     assert!(!done.err.contains("secret") && !done.out.contains("secret"));
     assert!(is_empty(folder.path()));
+}
+
+#[test]
+fn check_shows_the_broker_without_its_password() {
+    let folder = folder();
+    let url = "amqp://user:secret@host/as?heartbeat=90";
+    let done = run(inside(folder.path(), &["check"]).env("ESS_AMPQ_URL", url));
+    let row = done.out.lines().find(|line| line.starts_with("--amqp-url ")).expect("a row");
+    assert!(row.contains(" amqp://user:***@host/as?heartbeat=90 "), "{row}");
+    assert!(row.ends_with("environment ESS_AMPQ_URL"), "{row}");
+    let store = done.out.lines().find(|line| line.starts_with("--store ")).expect("a row");
+    assert!(store.contains(" auto (rabbitmq) "), "{store}");
+    assert_eq!((done.code, done.err.as_str()), (Some(0), "ess: nothing is wrong\n"));
+    let flag = run(&mut inside(folder.path(), &["check", "--amqp-url", url]));
+    assert!(flag.err.starts_with("ess: warning: --amqp-url: a password on the command line"));
+    for said in [done.out, done.err, flag.out, flag.err] {
+        assert!(!said.contains("secret"), "{said}");
+    }
 }
 
 #[test]
@@ -78,7 +98,7 @@ fn serve_refuses_what_check_finds_before_anything_is_created() {
         let done = run(&mut inside(folder.path(), &arguments));
         assert_eq!((done.code, done.err.lines().count()), (Some(2), 1), "{}", done.err);
     }
-    let refused = run(inside(folder.path(), &[]).env("ESS_AMQP_URL", "amqp://h/"));
+    let refused = run(inside(folder.path(), &[]).env("ESS_AMQP_URL", "http://h/"));
     assert_eq!((refused.code, refused.err.lines().count()), (Some(2), 1), "{}", refused.err);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = listener.local_addr().expect("it is bound").to_string();

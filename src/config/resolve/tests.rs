@@ -2,7 +2,12 @@
 
 use super::*;
 
-fn resolved(flags: &[(&'static str, &[&str])], variables: &[(&str, &str)], file: &str) -> Resolved {
+/// What comes of flags, variables and a file, on a machine with two cores.
+pub(in crate::config) fn resolved(
+    flags: &[(&'static str, &[&str])],
+    variables: &[(&str, &str)],
+    file: &str,
+) -> Resolved {
     let flags: Flags = flags
         .iter()
         .map(|(name, texts)| (*name, texts.iter().map(|text| (*text).into()).collect()))

@@ -121,7 +121,7 @@ impl Pool {
             // The one we are connected to: by the address that works, whatever it calls itself.
             return self.connection(role, self.entrance()).await;
         }
-        let port = u16::try_from(node.port).unwrap_or(0);
+        let port = self.broker.stream_port.or_else(|| u16::try_from(node.port).ok()).unwrap_or(0);
         let address = Address { host: node.host.as_str().into(), port };
         self.connection(role, address).await
     }
@@ -265,7 +265,7 @@ impl Pool {
         };
         let login = Login {
             user: &broker.user,
-            password: broker.password.reveal(),
+            password: broker.password.expose(),
             external: broker.external,
             virtual_host: &broker.vhost,
             heartbeat: u32::try_from(broker.heartbeat.as_secs()).unwrap_or(u32::MAX),
