@@ -1,6 +1,7 @@
 """Checks of what is shipped beside the binary: image, compose file, seccomp profile, unit, scripts."""
 
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -177,6 +178,32 @@ def filter_of(group):
 def the_unit_waits_for_the_drain():
     text = UNIT.read_text()
     assert "TimeoutStopSec=30s" in text and "Restart=on-failure" in text and "DynamicUser=yes" in text
+
+
+# Documents
+
+
+@check
+def every_log_line_of_the_guide_is_in_the_code():
+    guide = (ROOT / "docs/operate/README.md").read_text().split("### By log line")[1].split("\n## ")[0]
+    rows = [line.split(" | ")[0] for line in guide.splitlines() if line.startswith("| `")]
+    assert len(rows) > 20, rows
+    code = "".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.rs")))
+    # A text that goes on in the next line of the code.
+    code = re.sub(r"\\\n\s+", "", code)
+    # What the guide leaves out, the code fills in.
+    code = re.sub(r"\{[^{}\n]*\}", "…", code)
+    for row in rows:
+        for line in re.findall(r"`([^`]+)`", row):
+            for part in re.split("…|\\(…\\)", line):
+                assert part.strip() in code, f"the code says nowhere {part.strip()!r} (of {line!r})"
+
+
+@check
+def every_link_of_the_documents_leads_somewhere():
+    for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+            assert "://" in target or (path.parent / target).exists(), f"{path}: {target}"
 
 
 # Scripts and workflows
