@@ -24,6 +24,7 @@ mod disk_full;
 mod drivers;
 mod ends;
 mod event_streams;
+mod examples;
 mod faults;
 mod flood;
 mod frames;
