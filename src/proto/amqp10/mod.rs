@@ -41,7 +41,7 @@ use value::Value;
 ///
 /// When `message` is no AMQP 1.0 message, has no body, or has one that isn't bytes or text.
 pub fn body(message: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
-    let mut found: Option<(Section, Cow<'_, [u8]>)> = None;
+    let (mut found, mut first, mut joined) = (None, &[][..], Vec::new());
     let mut sections = Sections::new(message);
     while let Some((section, value)) = sections.next_section()? {
         let bytes = match (section, value) {
@@ -52,15 +52,23 @@ pub fn body(message: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
             (Section::Sequence, _) => return Err(Fault::Sequence),
             (Section::Properties | Section::Other, _) => continue,
         };
-        match &mut found {
-            None => found = Some((section, Cow::Borrowed(bytes))),
-            Some((Section::Data, body)) if section == Section::Data => {
-                body.to_mut().extend_from_slice(bytes);
+        match found {
+            None => first = bytes,
+            Some(Section::Data) if section == Section::Data => {
+                if joined.is_empty() {
+                    joined.extend_from_slice(first);
+                }
+                joined.extend_from_slice(bytes);
             }
             Some(_) => return Err(Fault::SecondBody),
         }
+        found = Some(section);
     }
-    found.map(|(_, body)| body).ok_or(Fault::NoBody)
+    match found {
+        None => Err(Fault::NoBody),
+        Some(_) if joined.is_empty() => Ok(Cow::Borrowed(first)),
+        Some(_) => Ok(Cow::Owned(joined)),
+    }
 }
 
 /// The message-id of a message, if it has one that is a string.

@@ -373,7 +373,7 @@ async fn next_response(channel: &Channel, frames: &mut Frames) -> Result<Respons
                 return Response::read(frame).ok_or_else(|| "a frame that can't be read".into());
             }
             Ok(Some(_)) => return Err("a chunk before the login".into()),
-            Err(fault) => return Err(format!("not the stream protocol: {fault}")),
+            Err(_) => return Err("it speaks another protocol; is this its stream port?".into()),
             Ok(None) => {}
         }
         match channel.try_read(frames.room()) {

@@ -142,7 +142,7 @@ fn each_refusal_of_a_broker_is_one_line_that_says_what_to_do() {
             "\"nowhere\": the virtual host is unknown, or this user may not use it",
         ),
         (broker.url(), 1, "enable streams (rabbitmq-plugins enable rabbitmq_stream)"),
-        (broker.url(), amqp, "is this its stream port?"),
+        (broker.url(), amqp, "it speaks another protocol; is this its stream port?"),
     ] {
         let server = Server::start_at_broker(&url, stream_port, setup, &[]);
         let line = server.logged("RabbitMQ", 1);
