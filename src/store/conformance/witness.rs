@@ -67,6 +67,11 @@ impl Observer for Witness {
         assert_eq!(block.kind == Kind::Framed, !block.bytes.is_empty());
         blocks.push(block.clone());
     }
+
+    fn restarted(&self, ceiling: Ordinal) {
+        // What was seen from there on comes again.
+        self.blocks.borrow_mut().retain(|block| block.first < ceiling);
+    }
 }
 
 /// The events a consumer gets of a block.

@@ -30,6 +30,8 @@ mod receipts;
 mod slots;
 mod stream;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

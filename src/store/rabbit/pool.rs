@@ -156,7 +156,7 @@ impl Pool {
     }
 
     /// Any connection of the role that questions can be asked on.
-    async fn any(&self, role: Role) -> Result<Rc<Connection>, Fault> {
+    pub(super) async fn any(&self, role: Role) -> Result<Rc<Connection>, Fault> {
         let alive = |(of, one): &&(Role, Rc<Connection>)| *of == role && one.alive();
         let found = self.connections.borrow().iter().find(alive).map(|(_, one)| Rc::clone(one));
         if let Some(connection) = found {

@@ -15,7 +15,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 STREAM = {"x-queue-type": "stream"}
 WINDOW = 1_000  # publishes on their way; the broker confirms them in batches
-CONFIRM_SECONDS_MAX = 60
+CONFIRM_SECONDS_MAX = 20
 
 
 class Broker:
@@ -89,6 +89,8 @@ class Broker:
         late = lambda: time.monotonic() > deadline  # noqa: E731
         self.channel._flush_output(lambda: self.confirmed >= self.sent, late)
         if self.confirmed < self.sent:
+            # A node that is just starting may lose what it took; its confirms never come.
+            self.channel.connection.close()
             raise ValueError(f"no confirm within {CONFIRM_SECONDS_MAX} s")
 
     def delete(self, stream: str) -> None:
