@@ -280,7 +280,12 @@ impl Pool {
                 };
                 Err(Fault::Refused { place, why, who: who.into() })
             }
-            Err(Opening::Broken(why)) => Err(Fault::Unreachable { place, why: why.into() }),
+            Err(Opening::Broken(why)) => {
+                // With TLS 1.3 a certificate that is missing or not liked shows only now.
+                let alert = self.tls.is_some() && why.contains("alert");
+                let why = if alert { format!("TLS: {why}{TLS_HINT}") } else { why };
+                Err(Fault::Unreachable { place, why: why.into() })
+            }
         }
     }
 
@@ -300,7 +305,7 @@ impl Pool {
             };
         }
         if kind == ErrorKind::InvalidData {
-            return format!("TLS: {fault}; see --broker-ca, --broker-cert and --broker-sni");
+            return format!("TLS: {fault}{TLS_HINT}");
         }
         if kind == ErrorKind::UnexpectedEof && self.tls.is_some() {
             return "it hung up during the TLS handshake; is this its TLS port, and does it want a \
@@ -385,6 +390,9 @@ fn advertises(connection: &Connection, node: &Node) -> bool {
     opened.advertised_host.as_deref() == Some(&node.host)
         && opened.advertised_port.map(u32::from) == Some(node.port)
 }
+
+/// What may be wrong where TLS is.
+const TLS_HINT: &str = "; see --broker-ca, --broker-cert and --broker-sni";
 
 /// The stream plugin's port (`stream.listeners.tcp.default`).
 const STREAM_PORT: u16 = 5552;

@@ -12,6 +12,7 @@ mod sharing;
 mod silence;
 mod starts;
 mod streams;
+mod tls;
 
 use serde_json::json;
 
