@@ -56,7 +56,7 @@ fn what_is_published_is_listened_to() {
 fn listening_goes_on_over_a_kill() {
     let data = tempfile::tempdir().expect("a temporary directory");
     let port = free_port();
-    let start = || Server::start_at(Setup::USUAL, data.path(), port, "localhost");
+    let start = || Server::start_at(Setup::USUAL, data.path(), port, "localhost", &[]);
     let server = start();
     let stream = server.create("weather");
     let mut listening = Command::new(binary())

@@ -196,7 +196,7 @@ fn the_same_port_after_a_kill(setup: Setup) {
     let data = tempfile::tempdir().expect("a temporary directory");
     let port = free_port();
     for _ in 0..30 {
-        let server = Server::start_at(setup, data.path(), port, "localhost");
+        let server = Server::start_at(setup, data.path(), port, "localhost", &[]);
         let _connected: Vec<_> =
             (0..5).map(|_| TcpStream::connect(server.public()).expect("it listens")).collect();
         server.kill();

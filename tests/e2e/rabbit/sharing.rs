@@ -67,13 +67,13 @@ fn many_streams_share_connections_and_each_gets_its_own_events() {
 
 #[test]
 fn histories_are_bounded_and_everybody_joins_the_tail_without_gap() {
-    const EVENTS: u64 = 20_000;
+    const HALF: usize = 10_000;
     let broker = Broker::shared();
     let publisher = Publisher::start(&broker);
     // So few that consumers have to share and to wait.
     let server = Server::start_on(&broker, SETUPS[0], &["--catchup-readers-max", "2"]);
     let stream = declared(&server, &publisher, "histories");
-    publisher.publish_all("", "histories", &["event"], EVENTS as usize / 2).expect("stored");
+    publisher.publish_all("", "histories", &["event"], HALF).expect("stored");
     let url = |from: u64| server.url(&stream.uuid, &format!("stream_from_ordinal={from}"));
     let address = server.public();
     std::thread::scope(|scope| {
@@ -82,12 +82,12 @@ fn histories_are_bounded_and_everybody_joins_the_tail_without_gap() {
             scope.spawn(move || {
                 let mut client = Listener::open(address, &url);
                 let first = if reader == 0 { 0 } else { reader * 700 + 1 };
-                for ordinal in first..EVENTS {
+                for ordinal in first..2 * HALF as u64 {
                     assert_eq!(ordinal_of(&client.text()), ordinal);
                 }
             });
         }
-        publisher.publish_all("", "histories", &["event"], EVENTS as usize / 2).expect("stored");
+        publisher.publish_all("", "histories", &["event"], HALF).expect("stored");
     });
     wait_until("the readers to be gone", || server.consumers(stream.id) == 0);
 }

@@ -93,8 +93,15 @@ impl Server {
     }
 
     /// Over this data directory, on this public port, giving out locations at `ingress`.
-    pub(crate) fn start_at(setup: Setup, data: &Path, port: u16, ingress: &str) -> Self {
-        Self::spawn(command(setup, data, port).env("ESS_INGRESS_LOCATION", ingress))
+    pub(crate) fn start_at(
+        setup: Setup,
+        data: &Path,
+        port: u16,
+        ingress: &str,
+        env: &[(&str, &str)],
+    ) -> Self {
+        let mut command = command(setup, data, port);
+        Self::spawn(command.env("ESS_INGRESS_LOCATION", ingress).envs(env.iter().copied()))
     }
 
     /// Two shards where io_uring is refused with this error.
