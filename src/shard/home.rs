@@ -21,6 +21,7 @@ use crate::store::{
     AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
     StreamStore,
 };
+use crate::wait::Bell;
 
 use super::context::Shard;
 use super::session::Session;
@@ -111,10 +112,16 @@ impl<S: Store> Home<S> {
     }
 
     /// What the stream holds, and how many consumers came through the event stream `uuid`.
-    pub(super) fn describe(&self, uuid: &str) -> Option<(Bounds, usize)> {
+    ///
+    /// # Errors
+    ///
+    /// When that can't be told.
+    pub(super) async fn describe(&self, uuid: &str) -> Result<(Bounds, usize), ReadError> {
+        let store = self.store().ok_or(ReadError::Closed)?;
+        let bounds = store.survey().await?;
         let hub = self.hub.borrow();
         let consumers = hub.sessions.iter().filter(|(_, session)| &*session.uuid == uuid).count();
-        Some((self.store()?.bounds(), consumers))
+        Ok((bounds, consumers))
     }
 
     /// Takes a consumer in: from here on it misses nothing. `greeting` (the 101) is sent first.
@@ -198,6 +205,7 @@ impl<S: Store> Home<S> {
                 self.ceiling(),
                 placement.not_before,
             )),
+            stirred: Bell::default(),
             pumping: Cell::new(false),
             awaiting_peer: Cell::new(false),
             progress: Cell::new(now),

@@ -15,7 +15,7 @@ use crate::net::Socket;
 use crate::observe::logging::{ACCESS, HTTP};
 use crate::proto::http::{Framing, Head, Reply, Response};
 use crate::registry::EventStream;
-use crate::store::{AppendError, Bounds, Store};
+use crate::store::{AppendError, Bounds, ReadError, Store};
 
 use super::context::Shard;
 use super::http::{Connection, Stop};
@@ -118,10 +118,14 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Ca
             let found = shard.directory.borrow().by_id(id);
             let Some(event_stream) = found else { return answer::not_known(&id) };
             match describe(shard, &event_stream).await {
-                Some((bounds, consumers)) => {
+                Ok((bounds, consumers)) => {
                     answer::shown(&event_stream, ingress, &bounds, consumers)
                 }
-                None => answer::failed("The stream's log can't be opened; see the service's log"),
+                Err(ReadError::Missing) => {
+                    answer::failed("The broker has no such stream; create that first")
+                }
+                Err(fault @ ReadError::Unreachable(_)) => answer::unavailable(&fault.to_string()),
+                Err(_) => answer::failed("The stream's log can't be opened; see the service's log"),
             }
         }
         Call::Publish { id, publication } => {
@@ -141,17 +145,16 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Ca
     }
 }
 
-/// What the stream holds and how many consumers came through the event stream; `None` when its log
-/// can't be opened.
+/// What the stream holds and how many consumers came through the event stream.
 async fn describe<S: Store>(
     shard: &Rc<Shard<S>>,
     event_stream: &Arc<EventStream>,
-) -> Option<(Bounds, usize)> {
+) -> Result<(Bounds, usize), ReadError> {
     let (reply, state) = async_channel::bounded(1);
     let home = shard.home_of(&event_stream.routing_key);
     let event_stream = Arc::clone(event_stream);
     shard.mailboxes.send(home, Message::Describe { event_stream, reply }).await;
-    state.recv().await.ok().flatten()
+    state.recv().await.unwrap_or(Err(ReadError::Closed))
 }
 
 /// Asks every shard how it is.

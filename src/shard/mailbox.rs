@@ -13,7 +13,7 @@ use crate::event::{Start, StreamName};
 use crate::limits::MAILBOX_MESSAGES_MAX;
 use crate::net::Parked;
 use crate::registry::EventStream;
-use crate::store::{AppendError, Bounds, Receipt, StoreError};
+use crate::store::{AppendError, Bounds, ReadError, Receipt, StoreError};
 
 /// A message to a shard.
 pub(super) enum Message {
@@ -26,7 +26,7 @@ pub(super) enum Message {
         reply: Sender<Result<Receipt, AppendError>>,
     },
     /// What does this stream hold, and how many consumers came through the event stream?
-    Describe { event_stream: Arc<EventStream>, reply: Sender<Option<(Bounds, usize)>> },
+    Describe { event_stream: Arc<EventStream>, reply: Sender<Result<(Bounds, usize), ReadError>> },
     /// Open a stream that lives here.
     Open { name: StreamName, reply: Sender<Result<(), StoreError>> },
     /// Remove a stream that lives here.

@@ -11,6 +11,7 @@ use log::{debug, error};
 use crate::event::{Cursor, Reason};
 use crate::limits::{HISTORY_READ_BYTES_MAX, HISTORY_READ_BYTES_MIN};
 use crate::store::{Piece, ReadError, Reader, Reading, Store, StreamStore};
+use crate::wait::unless;
 
 use super::session::{Drive, Session};
 
@@ -59,8 +60,11 @@ impl<S: Store> History<S> {
                 None => return false,
             },
         };
-        if let Err(fault) = reader.ready().await {
-            return unreadable(session, &fault);
+        match unless(session.stirred.rung(), reader.ready()).await {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => return unreadable(session, &fault),
+            // Something is to be put in, or it ends: that doesn't wait for the history.
+            None => return true,
         }
         // The permit bounds the memory of all readings under way on this shard.
         let permit = shard.history_permits.take().await;

@@ -17,6 +17,7 @@ use crate::net::Socket;
 use crate::proto::websocket::close;
 use crate::proto::websocket::frame::{Opcode, put_header};
 use crate::store::Store;
+use crate::wait::Bell;
 
 use super::home::Home;
 
@@ -27,6 +28,8 @@ pub(super) struct Session<S: Store> {
     /// The event stream it came through.
     pub(super) uuid: Arc<str>,
     pub(super) consumer: RefCell<Consumer>,
+    /// Rung when a pump that waits for history has something else to send.
+    pub(super) stirred: Bell,
     /// A pump is at work: nobody else sends.
     pub(super) pumping: Cell<bool>,
     /// It is the socket that is waited for, not the disk or another task: the peer may be stalled.
@@ -111,6 +114,7 @@ impl<S: Store> Session<S> {
     /// Drives the session, and sets a pump to work where driving alone can't finish.
     pub(super) fn advance(self: &Rc<Self>) {
         if self.pumping.get() {
+            self.stirred.ring();
             return;
         }
         match self.drive() {

@@ -16,10 +16,10 @@ use crate::limits::{
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::EventStream;
-use crate::store::Store;
 use crate::store::log::disk::{Io, RealDisk};
 use crate::store::log::{LogOptions, LogStore};
 use crate::store::rabbit::RabbitStore;
+use crate::store::{ReadError, Store};
 use crate::wait::Permits;
 
 use super::budget::Budget;
@@ -237,7 +237,13 @@ async fn read_mailbox<S: Store>(
             }
             Message::Describe { event_stream, reply } => {
                 let home = shard.home(&event_stream.routing_key);
-                let _ = reply.try_send(home.and_then(|home| home.describe(&event_stream.uuid)));
+                monoio::spawn(async move {
+                    let described = match home {
+                        Some(home) => home.describe(&event_stream.uuid).await,
+                        None => Err(ReadError::Closed),
+                    };
+                    let _ = reply.try_send(described);
+                });
             }
             Message::Open { name, reply } => {
                 let shard = Rc::clone(&shard);

@@ -110,6 +110,11 @@ pub trait StreamStore: 'static {
         self.append(bodies).await
     }
 
+    /// What the stream holds now, also where nobody watches it.
+    async fn survey(&self) -> Result<Bounds, ReadError> {
+        Ok(self.bounds())
+    }
+
     /// A reader that begins at `from`.
     fn reader(&self, from: Cursor) -> Self::Reader;
 

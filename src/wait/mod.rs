@@ -2,6 +2,8 @@
 
 mod bell;
 mod permits;
+mod race;
 
 pub use bell::Bell;
 pub use permits::{Permit, Permits};
+pub use race::unless;

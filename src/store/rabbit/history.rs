@@ -150,8 +150,13 @@ impl History {
         let occupant: Weak<dyn Vacates> = Rc::downgrade(&window) as _;
         self.shared.slots.occupied(occupant);
         self.windows.borrow_mut().push(Rc::clone(&window));
-        let subscribed = window.subscribe(from).await;
-        subscribed.inspect_err(|_| self.remove(&window))?;
+        // In a task of its own: whoever asked may give up, and others may wait for it too.
+        let opening = Rc::clone(&window);
+        monoio::spawn(async move {
+            if let Err(fault) = opening.subscribe(from).await {
+                opening.end(fault);
+            }
+        });
         Ok(window)
     }
 

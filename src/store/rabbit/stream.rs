@@ -247,6 +247,24 @@ impl StreamStore for RabbitStream {
         }
     }
 
+    async fn survey(&self) -> Result<Bounds, ReadError> {
+        let probe = async |from| {
+            let found = first_chunk(&self.shared.pool, &self.name, from).await;
+            found.map_err(|fault| fault.reading())
+        };
+        let mut bounds = self.bounds();
+        if let Some(first) = probe(Offset::First).await? {
+            bounds.floor = Ordinal::checked(first.first_offset).unwrap_or(bounds.floor);
+        }
+        if let Some(last) = probe(Offset::Last).await? {
+            let end = Ordinal::checked(last.next_offset()).unwrap_or(bounds.ceiling);
+            bounds.ceiling = bounds.ceiling.max(end);
+            let newest = u64::try_from(last.timestamp_ms).unwrap_or(0);
+            bounds.newest = bounds.newest.max(Timestamp::from_millis(newest));
+        }
+        Ok(bounds)
+    }
+
     fn reader(&self, from: Cursor) -> RabbitReader {
         RabbitReader {
             feed: Rc::clone(&self.feed),

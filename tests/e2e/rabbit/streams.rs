@@ -76,6 +76,8 @@ fn the_api_deletes_the_event_stream_and_leaves_the_brokers_stream_alone() {
     assert_eq!(consumer.closed(), (1000, "The stream has been deleted".to_owned()));
     wait_until("the broker to count", || publisher.messages("left-alone") == Ok(Some(2)));
     let again = server.create("left-alone");
+    let shown = server.item(again.id);
+    assert_eq!((&shown["floor"], &shown["next_ordinal"]), (&json!(0), &json!(2)));
     let consumer = foreign.open(&server.url(&again.uuid, "stream_from_ordinal=0"));
     assert_eq!(consumer.texts(2).len(), 2);
 }
