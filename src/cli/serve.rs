@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure, Outcome};
 use super::say;
-use crate::config::{Config, Resolved, StoreKind, preflight};
+use crate::config::{Config, Resolved, preflight};
 use crate::observe::logging;
 
 /// Checks, starts the log, serves until told to stop.
@@ -10,10 +10,6 @@ pub(super) fn run(resolved: Resolved) -> Outcome {
     let Resolved { config, problems, warnings, .. } = resolved;
     if !problems.is_empty() {
         return Err(Failure { exit: Exit::Usage, lines: problems });
-    }
-    if config.store == StoreKind::Exchange {
-        let line = "this build can't yet serve a classic exchange; use --store rabbitmq or log";
-        return Err(Failure::new(Exit::Usage, line));
     }
     let problems = preflight::problems(&config);
     if !problems.is_empty() {

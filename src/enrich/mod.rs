@@ -35,6 +35,8 @@ pub enum Shape {
     Text,
     /// A JSON object: `"ess_ordinal":<N>,"ess_timestamp":<ms>` goes in front of its members.
     Json(Splice),
+    /// Text that is passed as it is ([`classify_unchanged`]).
+    Unchanged,
     /// Exactly `POISON`: ends consumers, is never sent.
     Poison,
 }
@@ -82,6 +84,22 @@ pub fn classify(body: &[u8]) -> Result<Shape, Undeliverable> {
     }
 }
 
+/// As [`classify`], for a stream whose events are sent as they came: whatever is text may be sent.
+///
+/// # Errors
+///
+/// When no text frame can be made of it.
+pub fn classify_unchanged(body: &[u8]) -> Result<Shape, Undeliverable> {
+    match body {
+        POISON => Ok(Shape::Poison),
+        [] => Err(Undeliverable::Empty),
+        body => match simdutf8::compat::from_utf8(body) {
+            Ok(_) => Ok(Shape::Unchanged),
+            Err(fault) => Err(Undeliverable::NotUtf8 { position: fault.valid_up_to() }),
+        },
+    }
+}
+
 impl Shape {
     /// The exact length of what [`Shape::enrich`] writes, without writing it.
     #[must_use]
@@ -89,6 +107,7 @@ impl Shape {
         match self {
             Self::Text => body.len() + text::trailer_len(ordinal, timestamp),
             Self::Json(splice) => splice.enriched_len(ordinal, timestamp),
+            Self::Unchanged => body.len(),
             Self::Poison => 0,
         }
     }
@@ -105,6 +124,7 @@ impl Shape {
                 text::write_trailer(ordinal, timestamp, out);
             }
             Self::Json(splice) => splice.write(body, ordinal, timestamp, out),
+            Self::Unchanged => out.extend_from_slice(body),
             Self::Poison => {}
         }
     }

@@ -36,6 +36,21 @@ fn refused(body: &str, position: usize) {
 }
 
 #[test]
+fn unchanged_is_byte_for_byte_also_what_is_no_json() {
+    let (ordinal, timestamp) = (Ordinal::new(7), Timestamp::from_millis(9));
+    for body in ["hello", "{\"ess_ordinal\":1}", "{no json", "{", " POISON", "\0"] {
+        let shape = classify_unchanged(body.as_bytes()).expect("is text");
+        let mut out = Vec::new();
+        shape.enrich(body.as_bytes(), ordinal, timestamp, &mut out);
+        assert_eq!(out, body.as_bytes());
+        assert_eq!(shape.enriched_len(body.as_bytes(), ordinal, timestamp), out.len());
+    }
+    assert_eq!(classify_unchanged(b"POISON"), Ok(Shape::Poison));
+    assert_eq!(classify_unchanged(b""), Err(Undeliverable::Empty));
+    assert_eq!(classify_unchanged(b"ab\xFF"), Err(Undeliverable::NotUtf8 { position: 2 }));
+}
+
+#[test]
 fn text_gets_a_trailer() {
     check("hello", "hello|ordinal: 7|timestamp: 9");
     check("[1]", "[1]|ordinal: 7|timestamp: 9");
@@ -308,7 +323,7 @@ proptest! {
             Err(Undeliverable::BadJson { position, .. }) => {
                 prop_assert!(!second && position <= body.len());
             }
-            Err(other) => prop_assert!(false, "{:?}", other),
+            other => prop_assert!(false, "{:?}", other),
         }
     }
 

@@ -70,6 +70,18 @@ impl Tls {
         };
         Ok(Self { config: Arc::new(config), name: said.name.map(str::to_owned) })
     }
+
+    /// The same for a library that does its own I/O.
+    #[must_use]
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// The name to ask for and to find in the certificate of `host`.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, host: &'a str) -> &'a str {
+        self.name.as_deref().unwrap_or(host)
+    }
 }
 
 fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
@@ -119,7 +131,7 @@ impl TlsSocket {
     ///
     /// When it can't be trusted, doesn't trust us, or speaks no TLS.
     pub(super) async fn handshake(socket: Socket, tls: &Tls, host: &str) -> io::Result<Self> {
-        let name = tls.name.as_deref().unwrap_or(host).to_owned();
+        let name = tls.name_of(host).to_owned();
         let name = ServerName::try_from(name).map_err(|_| {
             io::Error::new(io::ErrorKind::InvalidInput, "the broker's name can't be a TLS name")
         })?;

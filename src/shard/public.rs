@@ -107,6 +107,9 @@ fn destination<S: Store>(
     let event_stream =
         shard.directory.borrow().by_uuid(uuid).ok_or_else(|| reasons::unknown(uuid))?;
     let start = start(head, Clock::System.now())?;
+    if start != Start::Next && !shard.store.keeps_history() {
+        return Err(reasons::NO_HISTORY);
+    }
     Ok((event_stream, start))
 }
 

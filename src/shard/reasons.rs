@@ -20,6 +20,12 @@ pub(super) const UNREADABLE: Reason =
 pub(super) const UNREACHABLE: Reason =
     Reason::fixed(1013, "The broker cannot be reached now; try again later");
 
+/// A start was given, but there are only events to come.
+pub(super) const NO_HISTORY: Reason = Reason::fixed(
+    1002,
+    "This backend keeps no history: connect without 'stream_from_' and receive new events",
+);
+
 /// Not on the wire: the peer hung up.
 pub(super) const GONE: Reason = Reason::fixed(1006, "connection closed by the client");
 

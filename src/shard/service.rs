@@ -6,6 +6,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use async_channel::{Receiver, Sender, bounded};
 use log::{error, info, warn};
@@ -19,6 +20,7 @@ use crate::config::{Config, StoreKind};
 use crate::limits::{DESCRIPTORS_RESERVED_PART, SECOND_SIGNAL_PAUSE};
 use crate::net::{Credentials, Sockets, Tls, bind_shards};
 use crate::registry::{EventStream, Registry};
+use crate::store::amqp::Amqp;
 
 use super::mailbox::{Mailboxes, Message, Report};
 use super::registrar::Orders;
@@ -45,7 +47,7 @@ impl std::error::Error for ServeError {}
 pub fn serve(config: Config) -> Result<(), ServeError> {
     let descriptors = raise_descriptor_limit();
     let sockets = Sockets::new(descriptors - descriptors / DESCRIPTORS_RESERVED_PART);
-    let broker = access(&config)?;
+    let (broker, amqp) = access(&config)?.unzip();
     // Listening comes before anything is created: a second instance must leave no trace.
     let public = listen(config.public_addr, config.shards, "--public-addr")?;
     let internal = listen(config.internal_addr, 1, "--internal-addr")?;
@@ -95,11 +97,15 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         // A thread that panicked has said so through the panic hook.
         let _ = shard.join();
     }
+    if let Some((access, thread)) = broker.zip(amqp) {
+        access.amqp.close();
+        let _ = thread.join();
+    }
     Ok(())
 }
 
-/// How the broker is reached, when there is one.
-fn access(config: &Config) -> Result<Option<Access>, ServeError> {
+/// How the broker is reached, when there is one, and the thread that speaks AMQP with it.
+fn access(config: &Config) -> Result<Option<(Access, JoinHandle<()>)>, ServeError> {
     let broker = match (&config.broker, config.store) {
         (Some(broker), StoreKind::RabbitMq | StoreKind::Exchange) => broker,
         (_, StoreKind::Log) | (None, _) => return Ok(None),
@@ -116,7 +122,10 @@ fn access(config: &Config) -> Result<Option<Access>, ServeError> {
             .map_err(|wrong| ServeError(format!("TLS to the broker: {wrong}")))?,
         ),
     };
-    Ok(Some(Access { broker: Arc::new(broker.clone()), tls }))
+    let broker = Arc::new(broker.clone());
+    let (amqp, thread) = Amqp::start(Arc::clone(&broker), tls.clone())
+        .map_err(|fault| ServeError(format!("the AMQP thread can't start: {fault}")))?;
+    Ok(Some((Access { broker, tls, amqp }, thread)))
 }
 
 fn start_shard(
@@ -124,7 +133,7 @@ fn start_shard(
     config: &Config,
     boot: Boot,
     events: Sender<Report>,
-) -> Result<std::thread::JoinHandle<bool>, ServeError> {
+) -> Result<JoinHandle<bool>, ServeError> {
     let guard = EndGuard { events, index, clean: false };
     let main = move |driver| async move {
         let mut guard = guard;

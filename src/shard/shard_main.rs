@@ -9,13 +9,15 @@ use async_channel::{Receiver, Sender, bounded};
 use log::{error, warn};
 
 use crate::clock::{Clock, monotonic};
-use crate::config::{Broker, Config};
+use crate::config::{Broker, Config, StoreKind};
 use crate::event::StreamName;
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES,
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::EventStream;
+use crate::store::amqp::Amqp;
+use crate::store::exchange::ExchangeStore;
 use crate::store::log::disk::{Io, RealDisk};
 use crate::store::log::{LogOptions, LogStore};
 use crate::store::rabbit::RabbitStore;
@@ -46,11 +48,12 @@ pub(super) struct Boot {
     pub(super) events: Sender<Report>,
 }
 
-/// A broker, and how TLS is spoken to it.
+/// A broker, and how it is spoken to.
 #[derive(Clone)]
 pub(super) struct Access {
     pub(super) broker: Arc<Broker>,
     pub(super) tls: Option<Tls>,
+    pub(super) amqp: Amqp,
 }
 
 /// What serves the internal API.
@@ -70,15 +73,18 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
             return false;
         }
     };
-    match &boot.broker {
-        None => {
+    match (boot.config.store, boot.broker.clone()) {
+        (StoreKind::Log, _) | (_, None) => {
             let store = log_store(&boot.config, driver);
             run(boot, store, turnstile).await
         }
-        Some(access) => {
+        (StoreKind::RabbitMq, Some(Access { broker, tls, amqp })) => {
             let histories = boot.config.catchup_readers_max / boot.config.shards;
-            let Access { broker, tls } = access.clone();
-            let store = RabbitStore::new(broker, tls, histories, turnstile.clone());
+            let store = RabbitStore::new(broker, tls, amqp, histories, turnstile.clone());
+            run(boot, store, turnstile).await
+        }
+        (StoreKind::Exchange, Some(Access { broker, amqp, .. })) => {
+            let store = ExchangeStore::new(amqp, broker, turnstile.clone());
             run(boot, store, turnstile).await
         }
     }

@@ -26,6 +26,15 @@ pub enum AppendError {
     Unreachable(Arc<str>),
     /// The connection was lost before the answer came: whether they are stored can't be known.
     Unknown(Arc<str>),
+    /// Nothing is bound to the exchange for this routing key; nothing was stored.
+    Unroutable {
+        /// The exchange.
+        exchange: Arc<str>,
+        /// The stream's name.
+        routing_key: Arc<str>,
+    },
+    /// The store can't do what was asked: what, and what to do instead.
+    Unsupported(Arc<str>),
     /// There is no such stream where events are kept.
     Missing,
     /// The stream is closed or gone.
@@ -65,6 +74,12 @@ impl fmt::Display for AppendError {
             }
             Self::Unreachable(what) => write!(out, "not stored: {what}"),
             Self::Unknown(what) => write!(out, "it can't be known whether it is stored: {what}"),
+            Self::Unroutable { exchange, routing_key } => write!(
+                out,
+                "not stored: no queue or stream is bound to exchange {exchange:?} with routing \
+                 key {routing_key:?}"
+            ),
+            Self::Unsupported(what) => out.write_str(what),
             Self::Missing => out.write_str("there is no such stream"),
             Self::Closed => out.write_str("the stream is closed"),
         }

@@ -19,7 +19,7 @@
 
 use bytes::Bytes;
 
-use crate::enrich::{Shape, Undeliverable, classify};
+use crate::enrich::{Shape, Undeliverable, classify, classify_unchanged};
 use crate::event::{Ordinal, Timestamp};
 use crate::limits::{BLOCK_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::proto::websocket::frame::{Opcode, header_len, put_header};
@@ -98,7 +98,16 @@ impl Framing {
 
     /// The next event.
     pub(crate) fn event(&mut self, body: &[u8]) {
-        match classify(body) {
+        self.classified(body, classify(body));
+    }
+
+    /// The next event, to be sent as it is.
+    pub(crate) fn event_unchanged(&mut self, body: &[u8]) {
+        self.classified(body, classify_unchanged(body));
+    }
+
+    fn classified(&mut self, body: &[u8], shape: Result<Shape, Undeliverable>) {
+        match shape {
             Ok(Shape::Poison) => self.framer.put_raw(Kind::Poison, body, self.next),
             Ok(shape) => self.framer.put_framed(&shape, body, self.next),
             Err(why) => {

@@ -20,14 +20,17 @@
 //!
 //! A backend knows no consumer, no socket and no door.
 
+pub mod amqp;
 mod block;
 #[cfg(any(test, feature = "sim"))]
 pub mod conformance;
 mod error;
+pub mod exchange;
 mod framing;
 pub mod log;
 mod memory;
 pub mod rabbit;
+mod receipts;
 mod row;
 
 use std::rc::Rc;
@@ -57,6 +60,12 @@ pub trait Store: 'static {
     /// Removes the stream and all its events, durably. Fine when there is none. The handle must
     /// have been closed before.
     async fn remove(&self, name: &StreamName) -> Result<(), StoreError>;
+
+    /// Whether a consumer may begin with events that are there already. A store that doesn't keep
+    /// events only has those to come.
+    fn keeps_history(&self) -> bool {
+        true
+    }
 
     /// Looks after what the store needs from elsewhere, for as long as the shard lives.
     async fn watch(&self) {}

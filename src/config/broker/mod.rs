@@ -54,6 +54,17 @@ pub enum ExchangeKind {
     Topic,
 }
 
+impl ExchangeKind {
+    /// As AMQP and `--exchange-type` write it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Topic => "topic",
+        }
+    }
+}
+
 /// The broker and how it is reached.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Broker {
@@ -84,6 +95,14 @@ pub struct Broker {
     pub exchange: Option<String>,
     /// What kind of exchange that is (`--exchange-type`).
     pub exchange_kind: ExchangeKind,
+}
+
+impl Broker {
+    /// The exchange that the Account Server publishes to.
+    #[must_use]
+    pub fn exchange(&self) -> &str {
+        self.exchange.as_deref().unwrap_or(EVENT_STREAMS)
+    }
 }
 
 /// TLS towards the broker.

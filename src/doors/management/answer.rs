@@ -145,6 +145,8 @@ pub fn not_appended(id: i64, error: &AppendError) -> Response {
             Response::detail(500, &error.to_string())
         }
         AppendError::Unreachable(_) => unavailable(&error.to_string()),
+        AppendError::Unsupported(what) => Response::detail(400, what),
+        AppendError::Unroutable { .. } => Response::detail(404, &error.to_string()),
         // Not a failure: the caller's first attempt did it.
         AppendError::Duplicate => Response::json(200, "{\"duplicate\":true}"),
         AppendError::Missing => Response::detail(
@@ -296,6 +298,8 @@ mod tests {
             (AppendError::TooLarge { bytes: 9, limit: "8 bytes".into() }, 413),
             (AppendError::Unreachable("refused".into()), 503),
             (AppendError::Duplicate, 200),
+            (AppendError::Unsupported("no keys".into()), 400),
+            (AppendError::Unroutable { exchange: "e".into(), routing_key: "k".into() }, 404),
             (AppendError::Missing, 404),
             (AppendError::Closed, 404),
         ] {

@@ -24,14 +24,15 @@ use super::delivery::{Delivery, deliver, pass_by};
 use super::fault::Fault;
 use super::ids::Sink;
 use super::pool::{Pool, Role};
-use super::receipts::Receipts;
 use super::subscription::Subscription;
 use crate::clock::monotonic;
 use crate::event::{Ordinal, StreamName, Timestamp};
 use crate::limits::{BROKER_ATTEND_TIMEOUT, BROKER_GRACE, BROKER_LIVE_CREDIT};
 use crate::net::backoff;
+use crate::proto::amqp10;
 use crate::proto::rabbit::chunk::{Fault as ChunkFault, Head};
 use crate::proto::rabbit::request::Offset;
+use crate::store::receipts::Receipts;
 use crate::store::{Bounds, Kind, Observer};
 use crate::wait::Bell;
 
@@ -382,7 +383,9 @@ impl Sink for Feed {
         let first = Ordinal::checked(head.first_offset).unwrap_or_default();
         let wanted = self.ceiling().unwrap_or(first);
         let mut scratch = self.shared.scratch.borrow_mut();
-        let mut seen = |ordinal, message: &[u8]| self.receipts.seen(ordinal, message);
+        let mut seen = |ordinal, message: &[u8]| {
+            self.receipts.seen(ordinal, || amqp10::message_id(message));
+        };
         match deliver(&self.name, chunk, wanted, &mut scratch, &mut seen) {
             Ok(delivery) => {
                 if self.reached.get().is_none() {

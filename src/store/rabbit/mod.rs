@@ -26,7 +26,6 @@ mod history;
 mod ids;
 mod pool;
 mod publisher;
-mod receipts;
 mod slots;
 mod stream;
 mod subscription;
@@ -42,6 +41,7 @@ use fault::Fault;
 use pool::Pool;
 use slots::Slots;
 
+use super::amqp::Amqp;
 use super::{Observer, Store, StoreError};
 use crate::config::Broker;
 use crate::event::StreamName;
@@ -58,7 +58,9 @@ pub struct RabbitStore {
 
 /// What the streams of a shard share.
 struct Shared {
+    broker: Arc<Broker>,
     pool: Pool,
+    amqp: Amqp,
     slots: Rc<Slots>,
     scratch: RefCell<Scratch>,
     damages: Damages,
@@ -72,12 +74,15 @@ impl RabbitStore {
     pub fn new(
         broker: Arc<Broker>,
         tls: Option<Tls>,
+        amqp: Amqp,
         histories: usize,
         turnstile: Turnstile,
     ) -> Self {
         Self {
             shared: Rc::new(Shared {
-                pool: Pool::new(broker, tls, turnstile),
+                pool: Pool::new(Arc::clone(&broker), tls, turnstile),
+                broker,
+                amqp,
                 slots: Slots::new(histories.max(1)),
                 scratch: RefCell::default(),
                 damages: Damages::default(),

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use monoio::time::timeout;
-use uuid::Uuid;
 
 use super::Shared;
 use super::fault::Fault;
@@ -13,13 +12,14 @@ use super::feed::Feed;
 use super::history::History;
 use super::pool::Role;
 use super::publisher::{Published, Publisher};
-use super::receipts::Place;
 use super::subscription::first_chunk;
-use crate::enrich::{Undeliverable, classify};
+use crate::enrich::classify;
 use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 use crate::limits::{BROKER_CONFIRM_TIMEOUT, BROKER_WINDOW_IDLE};
 use crate::proto::amqp10;
 use crate::proto::rabbit::request::Offset;
+use crate::store::amqp::Message;
+use crate::store::receipts::{Expected, Marks};
 use crate::store::{
     AppendError, Bounds, Located, Observer, ReadError, Reader, Reading, Receipt, StoreError,
     StreamStore,
@@ -79,6 +79,9 @@ impl RabbitStream {
         }
         // Watched before anything is sent, so that it can be seen where the events come out.
         self.feed.attend().await.map_err(|fault| fault.appending())?;
+        if let Some(exchange) = &self.shared.broker.exchange {
+            return self.publish_through(exchange, key, bodies).await;
+        }
         let publisher = self.publisher(key).await.map_err(|fault| fault.appending())?;
         let stored = match key {
             None => 0,
@@ -96,11 +99,12 @@ impl RabbitStream {
         let limit = publisher.message_bytes_max();
         if let Some(length) = sent.lengths.iter().find(|length| **length > limit) {
             let limit = format!(
-                "the {limit} that this broker takes in a frame (stream.frame_max in rabbitmq.conf)"
+                "the {limit} that this broker takes in a frame (stream.frame_max in rabbitmq.conf; \
+                 with --exchange, larger ones are taken)"
             );
             return Err(AppendError::TooLarge { bytes: *length, limit: limit.into() });
         }
-        let expected = sent.expect(&self.feed);
+        let expected = sent.marks.expect(&self.feed.receipts);
         let write = |index: usize, out: &mut Vec<u8>| sent.write(index, out);
         match publisher.publish(&sent.lengths, write).await {
             Published::Stored => {}
@@ -111,15 +115,48 @@ impl RabbitStream {
                 return Err(AppendError::Unknown(fault.to_string().into()));
             }
         }
+        self.shown(&expected, "it is stored, but has not come out of the stream yet").await
+    }
+
+    /// Publishes as the Account Server does: to an exchange, by AMQP 0.9.1. A message-id there is
+    /// one in the stream.
+    async fn publish_through(
+        &self,
+        exchange: &str,
+        key: Option<&str>,
+        bodies: Vec<Bytes>,
+    ) -> Result<Receipt, AppendError> {
+        if key.is_some() {
+            return Err(AppendError::Unsupported(
+                "Idempotency-Key: an exchange remembers no keys; publish without one, or run ess \
+                 without --exchange"
+                    .into(),
+            ));
+        }
+        let marks = Marks::new(&bodies, |body| classify(body).err());
+        let message = |(index, body)| Message { id: marks.id(index), body };
+        let messages = bodies.into_iter().enumerate().map(message).collect();
+        let expected = marks.expect(&self.feed.receipts);
+        let published = self.shared.amqp.publish(exchange, self.name.as_str(), messages).await;
+        published.map_err(|fault| fault.appending())?;
+        let missing = "it is stored, but has not come out of the stream yet; is the stream bound \
+                       to the exchange?";
+        self.shown(&expected, missing).await
+    }
+
+    /// Waits until what was stored has come out of the stream; `missing` is told when it doesn't.
+    async fn shown(
+        &self,
+        expected: &Expected<'_>,
+        missing: &'static str,
+    ) -> Result<Receipt, AppendError> {
         let shown = async {
             while !expected.whole() && !self.closed.get() {
                 self.feed.receipts.changed().await;
             }
         };
         let _ = timeout(BROKER_CONFIRM_TIMEOUT, shown).await;
-        expected.receipt().ok_or_else(|| {
-            AppendError::Unknown("it is stored, but has not come out of the stream yet".into())
-        })
+        expected.receipt().ok_or_else(|| AppendError::Unknown(missing.into()))
     }
 }
 
@@ -127,84 +164,21 @@ impl RabbitStream {
 struct Sent<'a> {
     bodies: &'a [Bytes],
     lengths: Vec<usize>,
-    /// Of all ids.
-    prefix: String,
-    /// Indices of the messages with ids, in order: the first, the last, and what will be withheld.
-    marked: Vec<(usize, Option<Undeliverable>)>,
+    marks: Marks,
 }
 
 impl<'a> Sent<'a> {
     fn new(bodies: &'a [Bytes]) -> Self {
-        let prefix = Uuid::new_v4().simple().to_string();
-        let last = bodies.len() - 1;
-        let marked: Vec<_> = bodies
-            .iter()
-            .enumerate()
-            .map(|(index, body)| (index, classify(body).err()))
-            .filter(|(index, why)| *index == 0 || *index == last || why.is_some())
-            .collect();
-        let mut sent = Self { bodies, lengths: Vec::new(), prefix, marked };
-        sent.lengths = bodies
-            .iter()
-            .enumerate()
-            .map(|(index, body)| amqp10::message_len(sent.id(index).as_deref(), body))
-            .collect();
-        sent
-    }
-
-    fn id(&self, index: usize) -> Option<String> {
-        let marked = self.marked.binary_search_by_key(&index, |(index, _)| *index).is_ok();
-        marked.then(|| format!("{}-{index}", self.prefix))
+        let marks = Marks::new(bodies, |body| classify(body).err());
+        let length =
+            |(index, body): (usize, &Bytes)| amqp10::message_len(marks.id(index).as_deref(), body);
+        let lengths = bodies.iter().enumerate().map(length).collect();
+        Self { bodies, lengths, marks }
     }
 
     fn write(&self, index: usize, out: &mut Vec<u8>) {
         let body = self.bodies.get(index).map_or(&[][..], |body| body);
-        amqp10::put_message(self.id(index).as_deref(), body, out);
-    }
-
-    fn expect<'f>(&self, feed: &'f Feed) -> Expected<'f> {
-        let marked = self.marked.iter().map(|(index, why)| {
-            let id = format!("{}-{index}", self.prefix);
-            let place = feed.receipts.expect(id.clone());
-            Mark { id, place, why: why.clone() }
-        });
-        Expected { feed, marks: marked.collect() }
-    }
-}
-
-/// What is waited for.
-struct Expected<'a> {
-    feed: &'a Feed,
-    marks: Vec<Mark>,
-}
-
-struct Mark {
-    id: String,
-    place: Place,
-    why: Option<Undeliverable>,
-}
-
-impl Expected<'_> {
-    fn whole(&self) -> bool {
-        self.marks.iter().all(|mark| mark.place.get().is_some())
-    }
-
-    fn receipt(&self) -> Option<Receipt> {
-        let (first, _) = self.marks.first()?.place.get()?;
-        let (last, timestamp) = self.marks.last()?.place.get()?;
-        let withheld = |mark: &Mark| Some((mark.place.get()?.0, mark.why.clone()?));
-        Some(Receipt {
-            first,
-            last,
-            timestamp,
-            withheld: self.marks.iter().filter_map(withheld).collect(),
-        })
-    }
-}
-
-impl Drop for Expected<'_> {
-    fn drop(&mut self) {
-        self.marks.iter().for_each(|mark| self.feed.receipts.forget(&mark.id));
+        amqp10::put_message(self.marks.id(index).as_deref(), body, out);
     }
 }
 

@@ -117,7 +117,9 @@ impl Rig for RabbitRig {
     type Store = Declaring;
 
     async fn store(&self, _retain: Retain) -> Declaring {
-        let store = RabbitStore::new(broker(), None, 4, self.turnstile.clone());
+        // Its thread ends with the store.
+        let (amqp, _) = Amqp::start(broker(), None).expect("a thread can be started");
+        let store = RabbitStore::new(broker(), None, amqp, 4, self.turnstile.clone());
         Declaring { store, property: self.property }
     }
 
