@@ -396,8 +396,8 @@ pub const BROKER_WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// default (`channel_max`, 2047), because a channel that the broker closes takes its number along.
 pub const AMQP_CHANNELS_MAX: u16 = 1_000;
 
-/// Shortest heartbeat that is asked for, in seconds: amqprs sends one each half of it, rounded down,
-/// and 0 is without a pause.
+/// Shortest heartbeat that is asked for, in seconds: amqprs sends one each half of it, rounded
+/// down, and 0 is without a pause.
 pub const AMQP_HEARTBEAT_SECONDS_MIN: u16 = 2;
 
 /// Channels that publishes spread over, each with one publish under way: by routing key, so that

@@ -32,6 +32,22 @@ pub(super) struct EventStream {
     pub(super) routing_key: String,
 }
 
+/// That the stream is wanted in the broker too, and what it is to keep.
+#[derive(Debug)]
+pub(super) struct Declare {
+    pub(super) retain_age: Option<String>,
+    pub(super) retain_bytes: Option<String>,
+}
+
+/// What was done in the broker.
+#[derive(Debug, Deserialize)]
+pub(super) struct Declared {
+    /// `created` or `was there`.
+    pub(super) stream: String,
+    pub(super) exchange: String,
+    pub(super) routing_key: String,
+}
+
 /// Where published events are.
 #[derive(Debug, Deserialize)]
 pub(super) struct Receipt {
@@ -113,24 +129,42 @@ impl Api {
         Ok(Health { status, troubles: parts.into_iter().filter_map(trouble).collect() })
     }
 
-    /// A new event stream for a routing key.
-    pub(super) fn create(&self, routing_key: &str) -> Result<EventStream, Failure> {
+    /// A new event stream for a routing key, and its stream where that is wanted.
+    pub(super) fn create(
+        &self,
+        routing_key: &str,
+        declare: Option<&Declare>,
+    ) -> Result<(EventStream, Option<Declared>), Failure> {
         #[derive(Deserialize)]
         struct Created {
             id: u64,
             location: String,
+            declared: Option<Declared>,
         }
         let url = format!("{}/event-stream/", self.base);
-        let body = serde_json::json!({ "routing_key": routing_key }).to_string();
+        let mut body = serde_json::json!({ "routing_key": routing_key });
+        if let (Some(Declare { retain_age, retain_bytes }), Some(members)) =
+            (declare, body.as_object_mut())
+        {
+            members.insert("declare".into(), true.into());
+            for (name, text) in [("retain_age", retain_age), ("retain_bytes", retain_bytes)] {
+                if let Some(text) = text {
+                    members.insert(name.into(), text.as_str().into());
+                }
+            }
+        }
+        let body = body.to_string();
         let request = self.agent.post(&url).header("content-type", "application/json");
         let created: Result<Created, _> = understand(request.send(body.as_bytes()));
-        let Created { id, location } = created.map_err(|fault| self.failure("create", &fault))?;
-        Ok(EventStream { id, location, routing_key: routing_key.into() })
+        let Created { id, location, declared } =
+            created.map_err(|fault| self.failure("create", &fault))?;
+        Ok((EventStream { id, location, routing_key: routing_key.into() }, declared))
     }
 
-    /// Deletes an event stream.
-    pub(super) fn delete(&self, id: u64) -> Result<(), Failure> {
-        let url = format!("{}/event-stream/{id}", self.base);
+    /// Deletes an event stream; with `force`, its stream in the broker goes with the last one.
+    pub(super) fn delete(&self, id: u64, force: bool) -> Result<(), Failure> {
+        let query = if force { "?force=yes" } else { "" };
+        let url = format!("{}/event-stream/{id}{query}", self.base);
         let deleted = answered(self.agent.delete(&url).call());
         deleted.map(drop).map_err(|fault| self.failure("delete", &fault))
     }

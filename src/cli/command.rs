@@ -130,6 +130,11 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
+/// What a declared stream keeps.
+fn declaring(name: &'static str, form: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(form).requires("declare").help(help)
+}
+
 fn publish() -> Command {
     Command::new("publish")
         .about("Publish events and print their ordinals")
@@ -250,7 +255,16 @@ fn streams() -> Command {
         .subcommand(
             Command::new("create")
                 .about("Make an event stream for a routing key; print its id and location")
+                .long_about(
+                    "Makes an event stream for a routing key; prints its id and location.\n\nWith \
+                     --declare the stream itself is made in RabbitMQ, unless it is there, and \
+                     bound to the exchange; standard error says what was done. A stream that was \
+                     made so goes with its last event stream.",
+                )
                 .arg(Arg::new("routing_key").required(true).help("1 to 255 bytes"))
+                .arg(switch("declare", "Make the stream in RabbitMQ too, bound to the exchange"))
+                .arg(declaring("retain-age", "DURATION", "It keeps events so long, such as 7d"))
+                .arg(declaring("retain-bytes", "SIZE", "It keeps about so much, such as 1GiB"))
                 .arg(json("Print an object"))
                 .arg(api()),
         )
@@ -263,6 +277,10 @@ fn streams() -> Command {
                         .help("The event stream's id, location, uuid or routing key"),
                 )
                 .arg(switch("all", "Delete all event streams that match the routing key"))
+                .arg(switch(
+                    "force",
+                    "With its last event stream, delete the stream in RabbitMQ, whoever made it",
+                ))
                 .arg(api()),
         )
         .after_help("Example:\n  ess streams create weather")

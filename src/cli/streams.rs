@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::ArgMatches;
 
-use super::api::{Api, EventStream};
+use super::api::{Api, Declare, Declared, EventStream};
 use super::exit::{Exit, Failure, Outcome};
 use super::{say, table, target};
 
@@ -12,12 +12,28 @@ use super::{say, table, target};
 pub(super) fn run(matches: &ArgMatches) -> Outcome {
     match matches.subcommand() {
         Some(("list", inner)) => show(&Api::of(inner)?.list()?, inner),
-        Some(("create", inner)) => {
-            show(&[Api::of(inner)?.create(text(inner, "routing_key"))?], inner)
-        }
+        Some(("create", inner)) => create(&Api::of(inner)?, inner),
         Some((_, inner)) => delete(&Api::of(inner)?, inner),
         None => Ok(Exit::Done),
     }
+}
+
+fn create(api: &Api, matches: &ArgMatches) -> Outcome {
+    let given = |name: &str| matches.get_one::<String>(name).cloned();
+    let declare = matches
+        .get_flag("declare")
+        .then(|| Declare { retain_age: given("retain-age"), retain_bytes: given("retain-bytes") });
+    let (event_stream, declared) = api.create(text(matches, "routing_key"), declare.as_ref())?;
+    if let Some(Declared { stream, exchange, routing_key }) = declared {
+        say(&format!(
+            "stream \"{}\" {} in the broker, bound to exchange \"{}\" with routing key \"{}\"",
+            table::cell(&event_stream.routing_key),
+            if stream == "created" { "was created" } else { "was there" },
+            table::cell(&exchange),
+            table::cell(&routing_key)
+        ));
+    }
+    show(&[event_stream], matches)
 }
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
@@ -49,7 +65,7 @@ fn show(streams: &[EventStream], matches: &ArgMatches) -> Outcome {
 fn delete(api: &Api, matches: &ArgMatches) -> Outcome {
     let target = text(matches, "target");
     for id in ids(api, target, matches.get_flag("all"))? {
-        api.delete(id)?;
+        api.delete(id, matches.get_flag("force"))?;
         say(&format!("deleted event stream {id}"));
     }
     Ok(Exit::Done)

@@ -4,6 +4,7 @@
 //!  es      (id INTEGER PRIMARY KEY, uuid TEXT, routing_key TEXT)   the reference's, as it is
 //!  last_id (one, id)                                               ours: ids are never reused
 //!  removal (routing_key)                                           ours: logs still to be removed
+//!  declared (routing_key)                                          ours: our streams in a broker
 //! ```
 //!
 //! Promises:
@@ -13,7 +14,9 @@
 //! - an id is given once, also when the newest event stream was deleted before a restart;
 //! - with the last event stream of a routing key goes, in the same transaction, a note that the log
 //!   of that key must be removed; until [`Registry::removed`] clears it the key can't be created
-//!   again, so that a removal resumed after a crash never meets a newer log.
+//!   again, so that a removal resumed after a crash never meets a newer log;
+//! - a stream in a broker is noted as ours only after it was made, or when its deletion was forced:
+//!   what isn't noted is never deleted there.
 //!
 //! Rollback journal (`DELETE`) with `synchronous = EXTRA`: one file, nothing shared in memory, so
 //! it also works on network volumes where WAL doesn't; `EXTRA` because without a sync of the
@@ -50,8 +53,17 @@ pub struct Registry {
 pub struct Deleted {
     /// What it was.
     pub event_stream: EventStream,
-    /// It was the last one of its stream, whose log must be removed now.
-    pub last_of_stream: bool,
+    /// It was the last one of its stream, which must be removed now.
+    pub removal: Option<Removal>,
+}
+
+/// A stream that nobody is registered for any more, still to be removed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Removal {
+    /// Its name.
+    pub routing_key: StreamName,
+    /// It is ours where it lies, also with somebody else, and is deleted there.
+    pub destroys: bool,
 }
 
 /// What became of a creation.
@@ -142,12 +154,35 @@ impl Registry {
         }
     }
 
-    /// Deletes an event stream; `None` when there is none with this id. Durable when this returns.
+    /// Notes that the stream was made in a broker for us. Durable when this returns.
     ///
     /// # Errors
     ///
     /// When the database can't be written.
-    pub fn delete(&mut self, id: i64) -> Result<Option<Deleted>, RegistryError> {
+    pub fn declared(&mut self, routing_key: &StreamName) -> Result<(), RegistryError> {
+        self.change("note a declaration", |transaction| {
+            transaction.execute(NOTE_DECLARED, [routing_key.as_str()]).map(|_| ())
+        })
+    }
+
+    /// Takes back a creation that came to nothing: only the record goes. Durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the database can't be written.
+    pub fn withdraw(&mut self, id: i64) -> Result<(), RegistryError> {
+        self.change("withdraw", |transaction| {
+            transaction.execute("DELETE FROM es WHERE id = ?1", [id]).map(|_| ())
+        })
+    }
+
+    /// Deletes an event stream; `None` when there is none with this id. With `force` its stream
+    /// counts as ours, when this is the last one. Durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the database can't be written.
+    pub fn delete(&mut self, id: i64, force: bool) -> Result<Option<Deleted>, RegistryError> {
         self.change("delete", |transaction| {
             let select = "SELECT id, uuid, routing_key FROM es WHERE id = ?1";
             let found = transaction.query_row(select, [id], |row| Ok(event_stream(row)));
@@ -157,11 +192,19 @@ impl Registry {
             let key = event_stream.routing_key.as_str();
             let others = "SELECT count(*) FROM es WHERE routing_key = ?1";
             let others: i64 = transaction.query_row(others, [key], |row| row.get(0))?;
-            if others == 0 {
-                let note = "INSERT OR IGNORE INTO removal (routing_key) VALUES (?1)";
-                transaction.execute(note, [key])?;
+            if others > 0 {
+                return Ok(Some(Deleted { event_stream, removal: None }));
             }
-            Ok(Some(Deleted { event_stream, last_of_stream: others == 0 }))
+            let note = "INSERT OR IGNORE INTO removal (routing_key) VALUES (?1)";
+            transaction.execute(note, [key])?;
+            if force {
+                transaction.execute(NOTE_DECLARED, [key])?;
+            }
+            let ours = "SELECT count(*) FROM declared WHERE routing_key = ?1";
+            let ours: i64 = transaction.query_row(ours, [key], |row| row.get(0))?;
+            let routing_key = event_stream.routing_key.clone();
+            let removal = Removal { routing_key, destroys: ours > 0 };
+            Ok(Some(Deleted { event_stream, removal: Some(removal) }))
         })
     }
 
@@ -170,15 +213,18 @@ impl Registry {
     /// # Errors
     ///
     /// When the database can't be read.
-    pub fn pending_removals(&self) -> Result<Vec<StreamName>, RegistryError> {
+    pub fn pending_removals(&self) -> Result<Vec<Removal>, RegistryError> {
         let fault = |fault| RegistryError::from_sqlite(&self.path, "list removals", fault);
-        let select = "SELECT routing_key FROM removal ORDER BY routing_key";
+        let select = "SELECT routing_key, routing_key IN (SELECT routing_key FROM declared)
+                      FROM removal ORDER BY routing_key";
         let mut statement = self.connection.prepare(select).map_err(fault)?;
-        let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(fault)?;
+        let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
+        let rows = statement.query_map([], read).map_err(fault)?;
         let mut found = Vec::new();
         for row in rows {
-            if let Ok(name) = StreamName::new(&row.map_err(fault)?) {
-                found.push(name);
+            let (name, destroys) = row.map_err(fault)?;
+            if let Ok(routing_key) = StreamName::new(&name) {
+                found.push(Removal { routing_key, destroys });
             }
         }
         Ok(found)
@@ -191,8 +237,13 @@ impl Registry {
     /// When the database can't be written.
     pub fn removed(&mut self, routing_key: &StreamName) -> Result<(), RegistryError> {
         self.change("note a removal", |transaction| {
-            let delete = "DELETE FROM removal WHERE routing_key = ?1";
-            transaction.execute(delete, [routing_key.as_str()]).map(|_| ())
+            for delete in [
+                "DELETE FROM removal WHERE routing_key = ?1",
+                "DELETE FROM declared WHERE routing_key = ?1",
+            ] {
+                transaction.execute(delete, [routing_key.as_str()])?;
+            }
+            Ok(())
         })
     }
 
@@ -246,8 +297,11 @@ const SCHEMA: &str = "
         one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL
     );
     CREATE TABLE IF NOT EXISTS removal (routing_key TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS declared (routing_key TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;
     INSERT OR IGNORE INTO last_id (one, id) VALUES (1, 0);
 ";
+
+const NOTE_DECLARED: &str = "INSERT OR IGNORE INTO declared (routing_key) VALUES (?1)";
 
 const SELECT_ALL: &str = "SELECT id, uuid, routing_key FROM es ORDER BY id";
 

@@ -43,6 +43,10 @@ fn key(name: &str) -> StreamName {
     StreamName::new(name).unwrap()
 }
 
+fn removal(name: &str, destroys: bool) -> Removal {
+    Removal { routing_key: key(name), destroys }
+}
+
 #[test]
 fn what_was_created_is_listed_also_after_a_restart() {
     let place = Place::new();
@@ -75,10 +79,10 @@ fn an_id_is_never_given_twice() {
         registry.create(key(name)).unwrap();
     }
     for id in [3, 2, 1] {
-        assert!(registry.delete(id).unwrap().is_some());
+        assert!(registry.delete(id, false).unwrap().is_some());
     }
     assert_eq!(registry.create(key("d")).unwrap().id, 4);
-    registry.delete(4).unwrap();
+    registry.delete(4, false).unwrap();
     drop(registry);
     assert_eq!(place.open().create(key("e")).unwrap().id, 5);
 }
@@ -88,11 +92,11 @@ fn an_id_of_the_reference_is_never_given_again() {
     let records = "INSERT INTO es (uuid, routing_key) VALUES ('u1', 'a'), ('u2', 'b')";
     let place = Place::written_by_the_reference(records);
     let mut registry = place.open();
-    registry.delete(2).unwrap();
+    registry.delete(2, false).unwrap();
     assert_eq!(registry.create(key("c")).unwrap().id, 3);
     // The reference at work again, behind our back: SQLite gives it the next free id.
     place.raw().execute("INSERT INTO es (uuid, routing_key) VALUES ('u4', 'd')", []).unwrap();
-    registry.delete(4).unwrap();
+    registry.delete(4, false).unwrap();
     assert_eq!(registry.create(key("e")).unwrap().id, 5);
 }
 
@@ -122,7 +126,7 @@ fn records_that_are_none_are_passed_over() {
     let listed: Vec<_> = listed.iter().map(|one| (one.id, &*one.uuid)).collect();
     assert_eq!(listed, [(-3, "odd"), (9, "good"), (11, "better")]);
     for id in 1..=8 {
-        assert_eq!(registry.delete(id).unwrap(), None, "{id}");
+        assert_eq!(registry.delete(id, false).unwrap(), None, "{id}");
     }
     assert_eq!(registry.create(key("a")).unwrap().id, 12);
 }
@@ -132,13 +136,13 @@ fn only_the_last_event_stream_takes_its_stream_along() {
     let place = Place::new();
     let mut registry = place.open();
     let [first, second, other] = ["a", "a", "b"].map(|name| registry.create(key(name)).unwrap());
-    let deleted = registry.delete(first.id).unwrap();
-    assert_eq!(deleted, Some(Deleted { event_stream: first.clone(), last_of_stream: false }));
+    let deleted = registry.delete(first.id, false).unwrap();
+    assert_eq!(deleted, Some(Deleted { event_stream: first.clone(), removal: None }));
     assert_eq!(registry.pending_removals().unwrap(), []);
-    let deleted = registry.delete(second.id).unwrap();
-    assert_eq!(deleted, Some(Deleted { event_stream: second, last_of_stream: true }));
-    assert_eq!(registry.pending_removals().unwrap(), [key("a")]);
-    assert_eq!(registry.delete(first.id).unwrap(), None);
+    let deleted = registry.delete(second.id, false).unwrap();
+    assert_eq!(deleted, Some(Deleted { event_stream: second, removal: Some(removal("a", false)) }));
+    assert_eq!(registry.pending_removals().unwrap(), [removal("a", false)]);
+    assert_eq!(registry.delete(first.id, false).unwrap(), None);
     assert_eq!(registry.list().unwrap(), [other]);
 }
 
@@ -148,18 +152,59 @@ fn a_removal_is_remembered_until_it_is_done() {
     let mut registry = place.open();
     for name in ["a", "b"] {
         let one = registry.create(key(name)).unwrap();
-        registry.delete(one.id).unwrap();
+        registry.delete(one.id, false).unwrap();
     }
     drop(registry);
     let mut registry = place.open();
-    assert_eq!(registry.pending_removals().unwrap(), [key("a"), key("b")]);
+    let both = [removal("a", false), removal("b", false)];
+    assert_eq!(registry.pending_removals().unwrap(), both);
     let pending = RegistryError::RemovalPending { routing_key: key("a") };
     assert_eq!(registry.create(key("a")), Err(pending));
     registry.removed(&key("a")).unwrap();
     registry.removed(&key("never there")).unwrap();
     assert!(registry.create(key("a")).is_ok());
     drop(registry);
-    assert_eq!(place.open().pending_removals().unwrap(), [key("b")]);
+    assert_eq!(place.open().pending_removals().unwrap(), [removal("b", false)]);
+}
+
+#[test]
+fn only_a_stream_that_was_made_for_us_or_is_forced_is_destroyed() {
+    let place = Place::new();
+    let mut registry = place.open();
+    let ids = ["ours", "theirs", "forced", "shared", "shared"]
+        .map(|name| registry.create(key(name)).unwrap().id);
+    registry.declared(&key("ours")).unwrap();
+    registry.declared(&key("ours")).unwrap();
+    let mut destroys = |id, force| {
+        let deleted = registry.delete(id, force).unwrap().unwrap();
+        deleted.removal.map(|removal| removal.destroys)
+    };
+    assert_eq!(destroys(ids[0], false), Some(true));
+    assert_eq!(destroys(ids[1], false), Some(false));
+    assert_eq!(destroys(ids[2], true), Some(true));
+    assert_eq!(destroys(ids[3], true), None, "somebody else still needs it");
+    assert_eq!(destroys(ids[4], false), Some(false), "that was the other one's wish");
+    drop(registry);
+    let mut registry = place.open();
+    let pending = [("forced", true), ("ours", true), ("shared", false), ("theirs", false)];
+    let pending = pending.map(|(name, destroys)| removal(name, destroys));
+    assert_eq!(registry.pending_removals().unwrap(), pending);
+    // Once it is gone, the next one of that name is nobody's until it is declared again.
+    registry.removed(&key("ours")).unwrap();
+    let again = registry.create(key("ours")).unwrap();
+    let deleted = registry.delete(again.id, false).unwrap().unwrap();
+    assert_eq!(deleted.removal, Some(removal("ours", false)));
+}
+
+#[test]
+fn a_creation_that_is_withdrawn_leaves_its_stream_alone() {
+    let place = Place::new();
+    let mut registry = place.open();
+    let created = registry.create(key("a")).unwrap();
+    registry.withdraw(created.id).unwrap();
+    assert_eq!(registry.list().unwrap(), []);
+    assert_eq!(registry.pending_removals().unwrap(), []);
+    assert_eq!(registry.create(key("a")).unwrap().id, created.id + 1, "its id was given");
 }
 
 /// The one file holds what was answered, with nothing beside it: another program that knows only
@@ -209,7 +254,7 @@ fn a_locked_file_is_told_and_nothing_is_changed() {
     let locked = RegistryError::Locked { path: place.path() };
     assert_eq!(Registry::open_within(&place.path(), Duration::ZERO).unwrap_err(), locked);
     assert_eq!(registry.create(key("b")).unwrap_err(), locked);
-    assert_eq!(registry.delete(created.id).unwrap_err(), locked);
+    assert_eq!(registry.delete(created.id, false).unwrap_err(), locked);
     assert_eq!(registry.list().unwrap_err(), locked);
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(registry.list().unwrap(), [created]);
@@ -283,6 +328,6 @@ fn the_last_id_of_all_is_given_once() {
     assert_eq!(registry.create(key("a")).unwrap().id, i64::MAX);
     let exhausted = RegistryError::Exhausted { path: place.path() };
     assert_eq!(registry.create(key("a")).unwrap_err(), exhausted);
-    registry.delete(i64::MAX).unwrap();
+    registry.delete(i64::MAX, false).unwrap();
     assert_eq!(registry.create(key("a")).unwrap_err(), exhausted);
 }

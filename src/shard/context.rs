@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::doors::management::Publication;
 use crate::event::StreamName;
 use crate::net::{Sockets, Turnstile};
+use crate::registry::Removal;
 use crate::store::{AppendError, Receipt, Store, StoreError};
 use crate::wait::Permits;
 
@@ -91,12 +92,13 @@ impl<S: Store> Shard<S> {
         }
     }
 
-    /// Closes the stream `name` and removes its events. Fine when there is none.
+    /// Closes a stream and removes its events. Fine when there is none.
     ///
     /// # Errors
     ///
     /// When the store can't.
-    pub(super) async fn remove(self: &Rc<Self>, name: &StreamName) -> Result<(), StoreError> {
+    pub(super) async fn remove(self: &Rc<Self>, removal: &Removal) -> Result<(), StoreError> {
+        let Removal { routing_key: name, destroys } = removal;
         let home = self.homes.borrow_mut().remove(name);
         if let Some(home) = home {
             self.leaving.borrow_mut().push(Rc::clone(&home));
@@ -107,7 +109,7 @@ impl<S: Store> Shard<S> {
                 warn!("{name}: not closed cleanly before its removal: {fault}");
             }
         }
-        self.store.remove(name).await
+        if *destroys { self.store.destroy(name).await } else { self.store.remove(name).await }
     }
 
     /// Appends to the stream `name`, wherever its home is.

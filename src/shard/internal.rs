@@ -105,11 +105,13 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Ca
             let all = shard.directory.borrow().all();
             answer::listed(all.iter().map(|one| &**one), ingress)
         }
-        Call::Create { routing_key } => match registrar.create(shard, routing_key).await {
-            Ok(event_stream) => answer::created(&event_stream, ingress),
+        Call::Create(creation) => match registrar.create(shard, creation).await {
+            Ok((event_stream, declared)) => {
+                answer::created(&event_stream, ingress, declared.as_ref())
+            }
             Err(fault) => failed(&fault),
         },
-        Call::Delete { id } => match registrar.delete(shard, id).await {
+        Call::Delete { id, force } => match registrar.delete(shard, id, force).await {
             Ok(Some(_)) => answer::deleted(),
             Ok(None) => answer::not_known(&id),
             Err(fault) => failed(&fault),

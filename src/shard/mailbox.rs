@@ -12,7 +12,7 @@ use crate::doors::management::Publication;
 use crate::event::{Start, StreamName};
 use crate::limits::MAILBOX_MESSAGES_MAX;
 use crate::net::Parked;
-use crate::registry::EventStream;
+use crate::registry::{EventStream, Removal};
 use crate::store::{AppendError, Bounds, ReadError, Receipt, StoreError};
 
 /// A message to a shard.
@@ -30,7 +30,7 @@ pub(super) enum Message {
     /// Open a stream that lives here.
     Open { name: StreamName, reply: Sender<Result<(), StoreError>> },
     /// Remove a stream that lives here.
-    Remove { name: StreamName, reply: Sender<Result<(), StoreError>> },
+    Remove { removal: Removal, reply: Sender<Result<(), StoreError>> },
     /// An event stream was created.
     Registered { event_stream: Arc<EventStream>, reply: Sender<()> },
     /// An event stream was deleted: its consumers end now.

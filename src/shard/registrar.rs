@@ -10,10 +10,11 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender, bounded};
 use log::{error, info};
 
+use crate::doors::management::Creation;
 use crate::event::StreamName;
 use crate::limits::REGISTRY_ORDERS_MAX;
-use crate::registry::{Deleted, EventStream, Registry, RegistryError};
-use crate::store::{Store, StoreError};
+use crate::registry::{Deleted, EventStream, Registry, RegistryError, Removal};
+use crate::store::{DeclareError, Declared, Store, StoreError};
 use crate::wait::Permits;
 
 use super::context::{Shard, home_of};
@@ -33,6 +34,8 @@ pub(super) enum ChangeError {
     Registry(RegistryError),
     /// The stream's log could not be made.
     Store(StoreError),
+    /// The stream could not be declared where it is to lie.
+    Declare(DeclareError),
     /// The service is stopping.
     Stopping,
 }
@@ -42,6 +45,7 @@ impl fmt::Display for ChangeError {
         match self {
             Self::Registry(fault) => fault.fmt(out),
             Self::Store(fault) => fault.fmt(out),
+            Self::Declare(fault) => fault.fmt(out),
             Self::Stopping => out.write_str("the service is stopping"),
         }
     }
@@ -52,8 +56,11 @@ impl ChangeError {
     pub(super) const fn status(&self) -> u16 {
         match self {
             Self::Registry(RegistryError::NoSpace { .. }) => 507,
-            Self::Registry(RegistryError::RemovalPending { .. }) | Self::Stopping => 503,
-            Self::Registry(_) | Self::Store(_) => 500,
+            Self::Declare(DeclareError::Unsupported | DeclareError::Differs) => 409,
+            Self::Registry(RegistryError::RemovalPending { .. })
+            | Self::Declare(DeclareError::Unreachable(_))
+            | Self::Stopping => 503,
+            Self::Registry(_) | Self::Store(_) | Self::Declare(DeclareError::Failed(_)) => 500,
         }
     }
 }
@@ -80,7 +87,10 @@ impl Orders {
 /// What the registry's thread is asked to do.
 enum Order {
     Create { name: StreamName, reply: Sender<Result<EventStream, RegistryError>> },
-    Delete { id: i64, reply: Sender<Result<Option<Deleted>, RegistryError>> },
+    Declared { name: StreamName, reply: Sender<Result<(), RegistryError>> },
+    Withdraw { id: i64, reply: Sender<Result<(), RegistryError>> },
+    Delete { id: i64, force: bool, reply: Sender<Result<Option<Deleted>, RegistryError>> },
+    Pending { reply: Sender<Result<Vec<Removal>, RegistryError>> },
     Removed { name: StreamName, reply: Sender<Result<(), RegistryError>> },
 }
 
@@ -90,25 +100,38 @@ impl Registrar {
         Self { orders: orders.0, turn: Permits::new(1) }
     }
 
-    /// Registers a new event stream for `name`; after the answer every shard knows it.
+    /// Registers a new event stream, and declares its stream if that is wanted; after the answer
+    /// every shard knows it.
     pub(super) async fn create<S: Store>(
         &self,
         shard: &Shard<S>,
-        name: StreamName,
-    ) -> Result<Arc<EventStream>, ChangeError> {
+        creation: Creation,
+    ) -> Result<(Arc<EventStream>, Option<Declared>), ChangeError> {
+        let Creation { routing_key: name, declaration } = creation;
         let _turn = self.turn.take().await;
         let event_stream = match self.register(&name).await {
             // Old events must be gone before the name is used again.
             Err(ChangeError::Registry(RegistryError::RemovalPending { .. })) => {
-                self.remove_log(shard, &name).await;
+                self.resume_removals(shard, &name).await?;
                 self.register(&name).await?
             }
             other => other?,
         };
+        let declared = match declaration {
+            None => None,
+            Some(declaration) => match shard.store.declare(&name, &declaration).await {
+                Ok(declared) => Some(self.note(&name, declared).await?),
+                Err(fault) => {
+                    let id = event_stream.id;
+                    self.order(|reply| Order::Withdraw { id, reply }).await?;
+                    return Err(ChangeError::Declare(fault));
+                }
+            },
+        };
         if let Err(fault) = open(shard, &name).await {
             // What can't be opened must not be promised.
             let id = event_stream.id;
-            self.order(|reply| Order::Delete { id, reply }).await?;
+            self.order(|reply| Order::Delete { id, force: false, reply }).await?;
             return Err(ChangeError::Store(fault));
         }
         let event_stream = Arc::new(event_stream);
@@ -118,7 +141,16 @@ impl Registrar {
         })
         .await;
         info!("created EventStream {} ({}) for {name:?}", event_stream.id, event_stream.uuid);
-        Ok(event_stream)
+        Ok((event_stream, declared))
+    }
+
+    /// Notes that a stream was made for us, so that it goes with its last event stream.
+    async fn note(&self, name: &StreamName, declared: Declared) -> Result<Declared, ChangeError> {
+        if declared.created {
+            let name = name.clone();
+            self.order(|reply| Order::Declared { name, reply }).await?;
+        }
+        Ok(declared)
     }
 
     async fn register(&self, name: &StreamName) -> Result<EventStream, ChangeError> {
@@ -127,14 +159,16 @@ impl Registrar {
     }
 
     /// Deletes the event stream `id`; `None` when there is none. After the answer its consumers
-    /// are ending, and the log is gone when it was the last one for its routing key.
+    /// are ending, and the log is gone when it was the last one for its routing key; with `force`
+    /// also where somebody else keeps it.
     pub(super) async fn delete<S: Store>(
         &self,
         shard: &Shard<S>,
         id: i64,
+        force: bool,
     ) -> Result<Option<Arc<EventStream>>, ChangeError> {
         let _turn = self.turn.take().await;
-        let Some(deleted) = self.order(|reply| Order::Delete { id, reply }).await? else {
+        let Some(deleted) = self.order(|reply| Order::Delete { id, force, reply }).await? else {
             return Ok(None);
         };
         let event_stream = Arc::new(deleted.event_stream);
@@ -144,18 +178,32 @@ impl Registrar {
         })
         .await;
         info!("deleted EventStream {id} ({})", event_stream.uuid);
-        if deleted.last_of_stream {
-            self.remove_log(shard, &event_stream.routing_key).await;
+        if let Some(removal) = &deleted.removal {
+            self.remove_log(shard, removal).await;
         }
         Ok(Some(event_stream))
     }
 
+    /// Does what is on record for `name`.
+    async fn resume_removals<S: Store>(
+        &self,
+        shard: &Shard<S>,
+        name: &StreamName,
+    ) -> Result<(), ChangeError> {
+        let pending = self.order(|reply| Order::Pending { reply }).await?;
+        for removal in pending.iter().filter(|removal| removal.routing_key == *name) {
+            self.remove_log(shard, removal).await;
+        }
+        Ok(())
+    }
+
     /// Removes the log of a stream that nobody is registered for. A failure is retried before the
     /// name is used again and at the next start: the registry remembers.
-    pub(super) async fn remove_log<S: Store>(&self, shard: &Shard<S>, name: &StreamName) {
+    pub(super) async fn remove_log<S: Store>(&self, shard: &Shard<S>, removal: &Removal) {
         let (reply, answer) = bounded(1);
+        let name = &removal.routing_key;
         let index = home_of(name, shard.config.shards);
-        shard.mailboxes.send(index, Message::Remove { name: name.clone(), reply }).await;
+        shard.mailboxes.send(index, Message::Remove { removal: removal.clone(), reply }).await;
         match answer.recv().await {
             Ok(Ok(())) => {
                 let key = name.clone();
@@ -209,7 +257,14 @@ fn work(mut registry: Registry, queue: &Receiver<Order>) {
         // A requester that is gone has stopped with its shard.
         let _ = match order {
             Order::Create { name, reply } => reply.send_blocking(registry.create(name)).is_ok(),
-            Order::Delete { id, reply } => reply.send_blocking(registry.delete(id)).is_ok(),
+            Order::Declared { name, reply } => {
+                reply.send_blocking(registry.declared(&name)).is_ok()
+            }
+            Order::Withdraw { id, reply } => reply.send_blocking(registry.withdraw(id)).is_ok(),
+            Order::Delete { id, force, reply } => {
+                reply.send_blocking(registry.delete(id, force)).is_ok()
+            }
+            Order::Pending { reply } => reply.send_blocking(registry.pending_removals()).is_ok(),
             Order::Removed { name, reply } => reply.send_blocking(registry.removed(&name)).is_ok(),
         };
     }

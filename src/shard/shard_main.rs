@@ -10,12 +10,11 @@ use log::{error, warn};
 
 use crate::clock::{Clock, monotonic};
 use crate::config::{Broker, Config, StoreKind};
-use crate::event::StreamName;
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES,
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
-use crate::registry::EventStream;
+use crate::registry::{EventStream, Removal};
 use crate::store::amqp::Amqp;
 use crate::store::exchange::ExchangeStore;
 use crate::store::log::disk::{Io, RealDisk};
@@ -60,8 +59,8 @@ pub(super) struct Access {
 pub(super) struct InternalPort {
     pub(super) listener: TcpListener,
     pub(super) registry: Orders,
-    /// Streams whose log has still to be removed.
-    pub(super) removals: Vec<StreamName>,
+    /// Streams that have still to be removed.
+    pub(super) removals: Vec<Removal>,
 }
 
 /// Runs the shard on the store that is configured; true when it ended cleanly.
@@ -173,8 +172,8 @@ async fn listen<S: Store>(
     let mut listeners = Vec::new();
     if let Some(InternalPort { listener, registry, removals }) = internal {
         let registrar = Rc::new(Registrar::new(registry));
-        for name in removals {
-            registrar.remove_log(shard, &name).await;
+        for removal in &removals {
+            registrar.remove_log(shard, removal).await;
         }
         let listener = Rc::new(Listener::new(listener)?);
         listeners.push(Rc::clone(&listener));
@@ -257,10 +256,10 @@ async fn read_mailbox<S: Store>(
                     let _ = reply.send(shard.open(&name).await).await;
                 });
             }
-            Message::Remove { name, reply } => {
+            Message::Remove { removal, reply } => {
                 let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
-                    let _ = reply.send(shard.remove(&name).await).await;
+                    let _ = reply.send(shard.remove(&removal).await).await;
                 });
             }
             Message::Registered { event_stream, reply } => {

@@ -24,6 +24,7 @@ pub mod amqp;
 mod block;
 #[cfg(any(test, feature = "sim"))]
 pub mod conformance;
+mod declaration;
 mod error;
 pub mod exchange;
 mod framing;
@@ -40,6 +41,7 @@ use bytes::Bytes;
 use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 
 pub use block::{Block, Kind, Piece, Run};
+pub use declaration::{Declaration, DeclareError, Declared};
 pub use error::{AppendError, ReadError, StoreError};
 pub use memory::{MemoryReader, MemoryStore, MemoryStream};
 
@@ -60,6 +62,22 @@ pub trait Store: 'static {
     /// Removes the stream and all its events, durably. Fine when there is none. The handle must
     /// have been closed before.
     async fn remove(&self, name: &StreamName) -> Result<(), StoreError>;
+
+    /// As [`Store::remove`], and where the stream lies with somebody else, it is deleted there too.
+    async fn destroy(&self, name: &StreamName) -> Result<(), StoreError> {
+        self.remove(name).await
+    }
+
+    /// Makes the stream where somebody else keeps it, unless it is there. For stores whose streams
+    /// aren't made by [`Store::open`].
+    async fn declare(
+        &self,
+        name: &StreamName,
+        declaration: &Declaration,
+    ) -> Result<Declared, DeclareError> {
+        let _ = (name, declaration);
+        Err(DeclareError::Unsupported)
+    }
 
     /// Whether a consumer may begin with events that are there already. A store that doesn't keep
     /// events only has those to come.

@@ -61,6 +61,41 @@ fn creating_prints_id_and_location() {
 }
 
 #[test]
+fn declaring_says_what_was_done_and_leaves_standard_output_as_it_is() {
+    let api = fake::api(|_| {
+        let declared = r#"{"stream":"created","exchange":"event-streams","routing_key":"k"}"#;
+        (201, format!(r#"{{"id":10,"location":"ws://h/event-stream/u10","declared":{declared}}}"#))
+    });
+    let retained = ["--declare", "--retain-age", "7d", "--retain-bytes", "1GiB"];
+    let done = streams(&api, &[&["create", "k"], &retained[..]].concat());
+    assert_eq!(done.out, "10\tk\tws://h/event-stream/u10\n");
+    assert_eq!(
+        done.err,
+        "ess: stream \"k\" was created in the broker, bound to exchange \"event-streams\" with \
+         routing key \"k\"\n"
+    );
+    streams(&api, &["create", "k", "--declare"]);
+    let bodies: Vec<_> = api.asked().into_iter().map(|request| request.body).collect();
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("is JSON");
+    let asked = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).expect("is JSON");
+    let whole = r#"{"routing_key":"k","declare":true,"retain_age":"7d","retain_bytes":"1GiB"}"#;
+    assert_eq!(asked(&bodies[0]), json(whole));
+    assert_eq!(asked(&bodies[1]), json(r#"{"routing_key":"k","declare":true}"#));
+    let alone = streams(&api, &["create", "k", "--retain-age", "7d"]);
+    assert_eq!(alone.code, Some(2));
+    assert!(alone.err.contains("--declare"), "{}", alone.err);
+}
+
+#[test]
+fn force_is_passed_on() {
+    let api = fake::api(|_| (204, String::new()));
+    assert_eq!(streams(&api, &["delete", "9", "--force"]).code, Some(0));
+    assert_eq!(streams(&api, &["delete", "9"]).code, Some(0));
+    let lines: Vec<_> = api.asked().into_iter().map(|request| request.line).collect();
+    assert_eq!(lines, ["DELETE /event-stream/9?force=yes", "DELETE /event-stream/9"]);
+}
+
+#[test]
 fn any_name_deletes_but_an_unclear_one() {
     for (target, id) in
         [("9", 9), ("sun", 9), ("u5", 5), ("ws://localhost:8080/event-stream/u1", 1)]

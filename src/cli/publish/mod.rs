@@ -34,7 +34,7 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
     let api = Api::of(matches)?;
     let stream = match target::find(&api, routing_key) {
         Err(Failure { exit: Exit::Unknown, .. }) if matches.get_flag("create") => {
-            api.create(routing_key)?
+            api.create(routing_key, None)?.0
         }
         Err(mut failure) => {
             failure.lines.iter_mut().filter(|_| failure.exit == Exit::Unknown).for_each(|line| {

@@ -9,7 +9,7 @@ use crate::limits::{
 };
 use crate::proto::http::{Response, json_string};
 use crate::registry::EventStream;
-use crate::store::{AppendError, Bounds, Receipt};
+use crate::store::{AppendError, Bounds, Declared, Receipt};
 
 /// Where clients are told to connect.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +49,26 @@ pub fn listed<'a>(
     Response::json(200, format!("{{\"event_streams\":[{}]}}", items.join(",")))
 }
 
-/// A new event stream.
+/// A new event stream, and what was done for its stream in the broker, if that was asked for.
 #[must_use]
-pub fn created(event_stream: &EventStream, ingress: Ingress<'_>) -> Response {
+pub fn created(
+    event_stream: &EventStream,
+    ingress: Ingress<'_>,
+    declared: Option<&Declared>,
+) -> Response {
     let location = json_string(&ingress.location_of(event_stream));
-    Response::json(201, format!("{{\"id\":{},\"location\":{location}}}", event_stream.id))
+    let declared = declared.map(|Declared { created, exchange }| {
+        let stream = if *created { "created" } else { "was there" };
+        let exchange = json_string(exchange);
+        let routing_key = json_string(event_stream.routing_key.as_str());
+        format!(
+            ",\"declared\":{{\"stream\":\"{stream}\",\"exchange\":{exchange},\
+             \"routing_key\":{routing_key}}}"
+        )
+    });
+    let declared = declared.unwrap_or_default();
+    let id = event_stream.id;
+    Response::json(201, format!("{{\"id\":{id},\"location\":{location}{declared}}}"))
 }
 
 /// One event stream, and what its stream holds now.
@@ -188,6 +203,12 @@ pub(super) fn int_parsing(segment: &str) -> Response {
     let expected = "Input should be a valid integer, unable to parse string as an integer";
     let loc = "\"path\",\"es_id\"";
     invalid("int_parsing", loc, expected, &json_string(segment), None)
+}
+
+/// A query parameter that is no yes and no no.
+pub(super) fn bool_parsing(value: &str) -> Response {
+    let expected = "Input should be a valid boolean, unable to interpret input";
+    invalid("bool_parsing", "\"query\",\"force\"", expected, &json_string(value), None)
 }
 
 /// A JSON body that isn't text, or nests too deep: FastAPI's words.

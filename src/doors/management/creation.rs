@@ -1,13 +1,29 @@
 //! The body of a creation: `{"routing_key":"abc"}`, checked as FastAPI and pydantic 2 do.
+//!
+//! Three more members ask for the stream itself, in the broker that keeps it: `declare` (true), and
+//! what it is to keep, `retain_age` ("7d") and `retain_bytes` ("1GiB"). They are ours.
+
+use std::time::Duration;
 
 use super::json::{self, Value};
 use super::{answer, is_json, media_type};
+use crate::config::{parse_duration, parse_size};
 use crate::event::{StreamName, StreamNameError};
 use crate::limits::STREAM_NAME_BYTES_MAX;
 use crate::proto::http::{Head, Response, json_string};
+use crate::store::Declaration;
 
-/// The stream that the body names; members that aren't known are ignored.
-pub(super) fn read(head: &Head, body: &[u8]) -> Result<StreamName, Response> {
+/// What is to be created.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Creation {
+    /// The stream that the event stream is for.
+    pub routing_key: StreamName,
+    /// The stream itself is wanted too.
+    pub declaration: Option<Declaration>,
+}
+
+/// What the body asks for; members that aren't known are ignored.
+pub(super) fn read(head: &Head, body: &[u8]) -> Result<Creation, Response> {
     if body.is_empty() {
         return Err(answer::invalid("missing", "\"body\"", "Field required", "null", None));
     }
@@ -22,14 +38,72 @@ pub(super) fn read(head: &Head, body: &[u8]) -> Result<StreamName, Response> {
         let kind = "model_attributes_type";
         return Err(answer::invalid(kind, "\"body\"", expected, &value.json(), None));
     };
-    match members.iter().find(|(name, _)| name == "routing_key") {
-        None => Err(answer::invalid("missing", KEY, "Field required", &value.json(), None)),
-        Some((_, Value::Text(text))) => named(text),
-        Some((_, other)) => {
-            let expected = "Input should be a valid string";
-            Err(answer::invalid("string_type", KEY, expected, &other.json(), None))
+    let routing_key = match member(members, "routing_key") {
+        None => return Err(answer::invalid("missing", KEY, "Field required", &value.json(), None)),
+        Some(Value::Text(text)) => named(text)?,
+        Some(other) => return Err(mistyped("string", KEY, other)),
+    };
+    Ok(Creation { routing_key, declaration: declaration(members)? })
+}
+
+fn member<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+    members.iter().find(|(one, _)| one == name).map(|(_, value)| value)
+}
+
+/// As [`member`], where `null` is as good as nothing.
+fn optional<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+    member(members, name).filter(|value| **value != Value::Plain("null".into()))
+}
+
+/// Whether the stream itself is wanted, and what it is to keep.
+fn declaration(members: &[(String, Value)]) -> Result<Option<Declaration>, Response> {
+    let declare = match optional(members, "declare") {
+        None => false,
+        Some(Value::Plain(word)) if word == "true" || word == "false" => word == "true",
+        Some(other) => return Err(mistyped("boolean", "\"body\",\"declare\"", other)),
+    };
+    let text = |name: &str| match optional(members, name) {
+        None => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text.as_str())),
+        Some(other) => Err(mistyped("string", &format!("\"body\",\"{name}\""), other)),
+    };
+    let (age_text, bytes_text) = (text("retain_age")?, text("retain_bytes")?);
+    for (name, given) in [("retain_age", age_text), ("retain_bytes", bytes_text)] {
+        if let (false, Some(given)) = (declare, given) {
+            let expected = "it needs \"declare\": true beside it";
+            return Err(unusable(name, expected, given));
         }
     }
+    let whole = |age: &Duration| age.subsec_nanos() == 0 && age.as_secs() > 0;
+    let age = read_as(age_text, "retain_age", AGE_FORM, |text| parse_duration(text).filter(whole))?;
+    let bytes = read_as(bytes_text, "retain_bytes", BYTES_FORM, |text| {
+        parse_size(text).filter(|bytes| *bytes > 0 && i64::try_from(*bytes).is_ok())
+    })?;
+    Ok(declare.then_some(Declaration { age, bytes }))
+}
+
+fn read_as<T>(
+    text: Option<&str>,
+    name: &str,
+    form: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Response> {
+    let Some(text) = text else { return Ok(None) };
+    read(text).map(Some).ok_or_else(|| unusable(name, form, text))
+}
+
+const AGE_FORM: &str = "expected a whole number and s, m, h or d, such as 7d";
+const BYTES_FORM: &str = "expected a number of bytes such as 500MB or 1GiB";
+
+fn mistyped(kind: &str, loc: &str, value: &Value) -> Response {
+    let expected = format!("Input should be a valid {kind}");
+    let kind = if kind == "boolean" { "bool_type" } else { "string_type" };
+    answer::invalid(kind, loc, &expected, &value.json(), None)
+}
+
+fn unusable(name: &str, expected: &str, given: &str) -> Response {
+    let (loc, message) = (format!("\"body\",\"{name}\""), format!("Value error, {expected}"));
+    answer::invalid("value_error", &loc, &message, &json_string(given), Some("{\"error\":{}}"))
 }
 
 /// Where the routing key stands in the request.

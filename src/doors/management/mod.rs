@@ -21,9 +21,9 @@ mod table;
 
 use bytes::Bytes;
 
-use crate::event::StreamName;
 use crate::proto::http::{Head, Response};
 
+pub use creation::Creation;
 use health::Probe;
 pub use publication::Publication;
 pub use route::{BodyRule, Route, route};
@@ -35,11 +35,8 @@ pub enum Call {
     Version,
     /// All event streams.
     List,
-    /// A new event stream for this stream.
-    Create {
-        /// The stream.
-        routing_key: StreamName,
-    },
+    /// A new event stream.
+    Create(Creation),
     /// One event stream and the state of its stream.
     Show {
         /// Which.
@@ -49,6 +46,8 @@ pub enum Call {
     Delete {
         /// Which.
         id: i64,
+        /// When it is the last one of its stream, that is deleted too wherever it lies.
+        force: bool,
     },
     /// Append events, all or none.
     Publish {
@@ -79,9 +78,9 @@ pub fn call(
     Ok(match route {
         Route::Version => Call::Version,
         Route::List => Call::List,
-        Route::Create => Call::Create { routing_key: creation::read(head, &body)? },
+        Route::Create => Call::Create(creation::read(head, &body)?),
         Route::Show { id } => Call::Show { id },
-        Route::Delete { id } => Call::Delete { id },
+        Route::Delete { id, force } => Call::Delete { id, force },
         Route::Publish { id } => {
             Call::Publish { id, publication: publication::read(head, body, event_bytes_max)? }
         }

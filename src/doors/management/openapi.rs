@@ -72,15 +72,25 @@ const fn words(name: Name) -> (&'static str, &'static str) {
             "200 <code>{\"event_streams\":[{\"id\",\"location\",\"routing_key\"}]}</code>",
         ),
         Name::Create => (
-            "<code>{\"routing_key\":\"abc\"}</code>, 1 to 255 bytes",
-            "201 <code>{\"id\",\"location\"}</code>; 422 when the body is not so",
+            "<code>{\"routing_key\":\"abc\"}</code>, 1 to 255 bytes; with \
+             <code>\"declare\":true</code> \
+             the stream is made in RabbitMQ and bound to the exchange, to keep \
+             <code>\"retain_age\":\"7d\"</code> and <code>\"retain_bytes\":\"1GiB\"</code>",
+            "201 <code>{\"id\",\"location\"}</code>, and <code>\"declared\"</code> with what was \
+             done in \
+             RabbitMQ; 409 when the stream is there and keeps something else, or there is no \
+             RabbitMQ; 422 when the body is not so",
         ),
         Name::Show => (
             "nothing",
             "200 <code>{\"id\",\"location\",\"routing_key\",\"floor\",\"next_ordinal\",\"bytes\",\
              \"consumers\"}</code>; 404 when it is not known",
         ),
-        Name::Delete => ("nothing", "204; 404 when it is not known"),
+        Name::Delete => (
+            "nothing; <code>?force=yes</code> deletes the stream in RabbitMQ with its last event \
+             stream, also when it was not made here",
+            "204; 404 when it is not known",
+        ),
         Name::Publish => (
             "<code>text/plain</code> or <code>application/json</code>: the body is one event, kept \
              byte for byte; <code>application/x-ndjson</code>: each line that is not empty is one",
@@ -110,7 +120,15 @@ fn operation(one: &Operation) -> Value {
             let id = json!({
                 "name": "es_id", "in": "path", "required": true, "schema": { "type": "integer" },
             });
-            members.insert("parameters".into(), json!([id]));
+            let mut parameters = vec![id];
+            if one.name == Name::Delete {
+                parameters.push(json!({
+                    "name": "force", "in": "query", "schema": { "type": "boolean" },
+                    "description": "Delete the stream where it lies with its last event stream, \
+                                    also when it was not made here",
+                }));
+            }
+            members.insert("parameters".into(), json!(parameters));
         }
         if let Some(content) = request_content(one.name) {
             let body = json!({ "required": true, "content": content });
@@ -150,7 +168,11 @@ fn responses(name: Name) -> Value {
     match name {
         Name::Version => ok("Version"),
         Name::List => ok("EventStreams"),
-        Name::Create => json!({ "201": answer("Created", "Created"), "422": invalid }),
+        Name::Create => json!({
+            "201": answer("Created", "Created"),
+            "409": answer("The stream can't be declared so: nothing was created", "Error"),
+            "422": invalid,
+        }),
         Name::Show => json!({
             "200": answer("Successful Response", "EventStreamState"),
             "404": not_known,
@@ -201,6 +223,15 @@ fn object(properties: &Value) -> Value {
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
+/// Adds members that may be left out.
+fn add_optional(object: &mut Value, members: &[(&str, Value)]) {
+    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, schema) in members {
+            properties.insert((*name).into(), schema.clone());
+        }
+    }
+}
+
 fn schemas() -> Value {
     let text = || json!({ "type": "string" });
     let number = || json!({ "type": "integer", "minimum": 0 });
@@ -211,10 +242,26 @@ fn schemas() -> Value {
         "first_ordinal": number(), "last_ordinal": number(), "timestamp": number(),
     }));
     // Only there when there is something to tell.
-    if let Some(properties) = receipt.get_mut("properties").and_then(Value::as_object_mut) {
-        let one = object(&json!({ "ordinal": number(), "reason": text() }));
-        properties.insert("undeliverable".into(), json!({ "type": "array", "items": one }));
-    }
+    let one = object(&json!({ "ordinal": number(), "reason": text() }));
+    add_optional(&mut receipt, &[("undeliverable", json!({ "type": "array", "items": one }))]);
+    let mut creation = object(&json!({ "routing_key": {
+        "type": "string", "minLength": 1, "maxLength": STREAM_NAME_BYTES_MAX,
+    } }));
+    add_optional(
+        &mut creation,
+        &[
+            ("declare", json!({ "type": "boolean", "default": false })),
+            ("retain_age", json!({ "type": "string", "examples": ["7d"] })),
+            ("retain_bytes", json!({ "type": "string", "examples": ["1GiB"] })),
+        ],
+    );
+    let mut created = object(&json!({ "id": id, "location": location }));
+    let declared = object(&json!({
+        "stream": { "enum": ["created", "was there"] },
+        "exchange": text(),
+        "routing_key": text(),
+    }));
+    add_optional(&mut created, &[("declared", declared)]);
     json!({
         "Version": object(&json!({ "protocol": text(), "name": text(), "version": text() })),
         "EventStream": object(&event_stream),
@@ -224,10 +271,8 @@ fn schemas() -> Value {
         "EventStreamState": { "allOf": [reference("EventStream"), object(&json!({
             "floor": number(), "next_ordinal": number(), "bytes": number(), "consumers": number(),
         }))] },
-        "Creation": object(&json!({ "routing_key": {
-            "type": "string", "minLength": 1, "maxLength": STREAM_NAME_BYTES_MAX,
-        } })),
-        "Created": object(&json!({ "id": id, "location": location })),
+        "Creation": creation,
+        "Created": created,
         "Receipt": receipt,
         "Health": object(&json!({ "status": text(), "parts": {
             "type": "object",

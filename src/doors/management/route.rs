@@ -6,7 +6,7 @@ use super::health::Probe;
 use super::table::{ID_SEGMENT, Name, OPERATIONS, Operation};
 use super::{answer, is_json, media_type};
 use crate::limits::{JSON_BODY_BYTES_MAX, NDJSON_BODY_BYTES_MAX};
-use crate::proto::http::{Head, Method, Response, decode_segment};
+use crate::proto::http::{Head, Method, Response, decode_segment, pairs};
 
 /// An operation with its path parameters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,7 +16,7 @@ pub enum Route {
     List,
     Create,
     Show { id: i64 },
-    Delete { id: i64 },
+    Delete { id: i64, force: bool },
     Publish { id: i64 },
     Health(Probe),
     OpenApi,
@@ -118,7 +118,7 @@ pub fn route(head: &Head) -> Result<Route, Response> {
             return Err(redirected(head, "/event-stream/version/"));
         }
         Name::Show => Route::Show { id: id(segments.id())? },
-        Name::Delete => Route::Delete { id: id(segments.id())? },
+        Name::Delete => Route::Delete { id: id(segments.id())?, force: force(head)? },
         Name::Publish => Route::Publish { id: id(segments.id())? },
         Name::Live => Route::Health(Probe::Live),
         Name::Ready => Route::Health(Probe::Ready),
@@ -171,6 +171,17 @@ fn redirected(head: &Head, path: &str) -> Response {
     let query = head.query().filter(|query| !query.is_empty());
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     Response::new(307).with_header("location", format!("{scheme_and_host}{path}{query}"))
+}
+
+/// Whether `?force=` says yes; the words are pydantic's.
+fn force(head: &Head) -> Result<bool, Response> {
+    let given = pairs(head.query().unwrap_or_default()).find(|(name, _)| name == "force");
+    let Some((_, value)) = given else { return Ok(false) };
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "on" | "t" | "true" | "y" | "yes" => Ok(true),
+        "0" | "off" | "f" | "false" | "n" | "no" => Ok(false),
+        _ => Err(answer::bool_parsing(&value)),
+    }
 }
 
 /// Reads an id as pydantic does: blanks around it, a sign, `_` between digits and `.0` are fine.

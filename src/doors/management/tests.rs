@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use super::answer::{self, Ingress};
 use super::table::OPERATIONS;
 use super::*;
+use crate::event::StreamName;
 use crate::proto::http::{Body, parse};
 use crate::registry::EventStream;
+use crate::store::Declared;
 
 const TABLE: &str = include_str!("../../../tests/reference/management.json");
 const OPEN: Ingress<'_> = Ingress { location: "localhost:8080", secure: false };
@@ -35,8 +37,14 @@ fn answered(head: &Head, rest: &[u8], event_bytes_max: usize) -> Result<Response
     Ok(match call(route, head, body.take().into(), event_bytes_max)? {
         Call::Version => answer::version(),
         Call::List => answer::listed(&known, OPEN),
-        Call::Create { .. } => answer::created(&event_stream(3, "x"), OPEN),
-        Call::Show { id } | Call::Delete { id } | Call::Publish { id, .. } if unknown(&id) => {
+        Call::Create(creation) => {
+            let declared = creation.declaration.map(|wanted| Declared {
+                created: wanted.age.is_some(),
+                exchange: "event-streams".into(),
+            });
+            answer::created(&event_stream(3, "x"), OPEN, declared.as_ref())
+        }
+        Call::Show { id } | Call::Delete { id, .. } | Call::Publish { id, .. } if unknown(&id) => {
             answer::not_known(&id)
         }
         Call::Show { .. } => Response::json(200, "{}"),
@@ -155,6 +163,95 @@ fn a_routing_key_is_bounded_on_both_sides() {
         );
         assert_eq!(text(&response), expected);
     }
+}
+
+#[test]
+fn a_stream_in_the_broker_is_declared_only_when_asked_for() {
+    let json = "content-type: application/json\r\n";
+    let create = |more: &str| {
+        ask("POST", "/event-stream/", json, &format!("{{\"routing_key\":\"x\"{more}}}"))
+    };
+    let plain = "{\"id\":3,\"location\":\"ws://localhost:8080/event-stream/u-3\"}";
+    for more in ["", ",\"declare\":false", ",\"declare\":null,\"retain_age\":null", ",\"a\":1"] {
+        assert_eq!((create(more).status(), text(&create(more))), (201, plain), "{more}");
+    }
+    let declared = |stream: &str| {
+        let declared = format!(
+            "\"declared\":{{\"stream\":\"{stream}\",\"exchange\":\"event-streams\",\
+             \"routing_key\":\"x\"}}}}"
+        );
+        format!("{},{declared}", &plain[..plain.len() - 1])
+    };
+    let kept = create(",\"declare\":true,\"retain_age\":\"7d\",\"retain_bytes\":\"1GiB\"");
+    assert_eq!((kept.status(), text(&kept)), (201, &*declared("created")));
+    let bytes_only = create(",\"declare\":true,\"retain_bytes\":\"512\"");
+    assert_eq!((bytes_only.status(), text(&bytes_only)), (201, &*declared("was there")));
+}
+
+#[test]
+fn what_is_to_be_declared_is_checked_as_fastapi_checks() {
+    let json = "content-type: application/json\r\n";
+    let age = "Value error, expected a whole number and s, m, h or d, such as 7d";
+    let bytes = "Value error, expected a number of bytes such as 500MB or 1GiB";
+    let alone = "Value error, it needs \\\"declare\\\": true beside it";
+    for (more, kind, name, message, input) in [
+        ("\"declare\":1", "bool_type", "declare", "Input should be a valid boolean", "1"),
+        (
+            "\"declare\":\"yes\"",
+            "bool_type",
+            "declare",
+            "Input should be a valid boolean",
+            "\"yes\"",
+        ),
+        ("\"retain_age\":7", "string_type", "retain_age", "Input should be a valid string", "7"),
+        ("\"retain_age\":\"7d\"", "value_error", "retain_age", alone, "\"7d\""),
+        ("\"retain_bytes\":\"1\"", "value_error", "retain_bytes", alone, "\"1\""),
+        ("\"declare\":true,\"retain_age\":\"7\"", "value_error", "retain_age", age, "\"7\""),
+        (
+            "\"declare\":true,\"retain_age\":\"1500ms\"",
+            "value_error",
+            "retain_age",
+            age,
+            "\"1500ms\"",
+        ),
+        ("\"declare\":true,\"retain_age\":\"0\"", "value_error", "retain_age", age, "\"0\""),
+        ("\"declare\":true,\"retain_bytes\":\"0\"", "value_error", "retain_bytes", bytes, "\"0\""),
+        (
+            "\"declare\":true,\"retain_bytes\":\"9EB\"",
+            "value_error",
+            "retain_bytes",
+            bytes,
+            "\"9EB\"",
+        ),
+    ] {
+        let body = format!("{{\"routing_key\":\"x\",{more}}}");
+        let response = ask("POST", "/event-stream/", json, &body);
+        let ctx = if kind == "value_error" { ",\"ctx\":{\"error\":{}}" } else { "" };
+        let expected = format!(
+            "{{\"detail\":[{{\"type\":\"{kind}\",\"loc\":[\"body\",\"{name}\"],\
+             \"msg\":\"{message}\",\"input\":{input}{ctx}}}]}}"
+        );
+        assert_eq!((response.status(), text(&response)), (422, &*expected), "{more}");
+    }
+}
+
+#[test]
+fn force_is_a_word_for_yes_or_no() {
+    for (query, status) in [("", 204), ("?force=yes", 204), ("?force=0", 204), ("?other=x", 204)] {
+        assert_eq!(ask("DELETE", &format!("/event-stream/1{query}"), "", "").status(), status);
+    }
+    let response = ask("DELETE", "/event-stream/1?force=maybe", "", "");
+    let expected = "{\"detail\":[{\"type\":\"bool_parsing\",\"loc\":[\"query\",\"force\"],\
+                    \"msg\":\"Input should be a valid boolean, unable to interpret input\",\
+                    \"input\":\"maybe\"}]}";
+    assert_eq!((response.status(), text(&response)), (422, expected));
+    let forced = |query: &str| {
+        let wire = request("DELETE", &format!("/event-stream/1{query}"), "", "");
+        let (head, _) = parse(&wire).unwrap().unwrap();
+        route(&head)
+    };
+    assert_eq!(forced("?force=yes"), Ok(Route::Delete { id: 1, force: true }));
+    assert_eq!(forced("?force=No"), Ok(Route::Delete { id: 1, force: false }));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::store::{AppendError, ReadError};
+use crate::store::{AppendError, DeclareError, ReadError};
 
 /// Why something could not be done. Cheap to clone: many wait for one connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,6 +78,20 @@ impl Fault {
             },
             Self::Unknown(why) => AppendError::Unknown(Arc::clone(why)),
             Self::Stopping => AppendError::Closed,
+        }
+    }
+
+    /// For who declares a stream.
+    #[must_use]
+    pub fn declaring(&self) -> DeclareError {
+        let text = self.to_string().into();
+        match self {
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::Lost(_) | Self::Stopping => {
+                DeclareError::Unreachable(text)
+            }
+            Self::Told { .. } | Self::NoRoute { .. } | Self::NotStored | Self::Unknown(_) => {
+                DeclareError::Failed(text)
+            }
         }
     }
 }

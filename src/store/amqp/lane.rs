@@ -10,9 +10,10 @@ use amqprs::BasicProperties;
 use amqprs::channel::{BasicPublishArguments, ConfirmSelectArguments};
 use async_channel::{Receiver, Sender};
 use bytes::Bytes;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
 
 use super::fault::Fault;
+use super::links::now;
 use super::links::{Links, Opened, Said};
 use crate::limits::{
     AMQP_NUDGE_PAUSE, AMQP_UNCONFIRMED_BYTES_MAX, AMQP_UNCONFIRMED_MAX, BROKER_CONFIRM_TIMEOUT,
@@ -141,8 +142,8 @@ fn properties(message: &Message) -> BasicProperties {
 
 /// Waits for the broker's next word.
 async fn hear(open: &mut Open, tally: &mut Tally, nudged: bool) -> Result<(), Fault> {
-    let deadline = Instant::now() + BROKER_CONFIRM_TIMEOUT;
-    let mut nudge = Instant::now() + AMQP_NUDGE_PAUSE;
+    let deadline = now() + BROKER_CONFIRM_TIMEOUT;
+    let mut nudge = now() + AMQP_NUDGE_PAUSE;
     loop {
         let said = tokio::select! {
             said = timeout_at(deadline, open.opened.heard.recv()) => said,
@@ -151,7 +152,7 @@ async fn hear(open: &mut Open, tally: &mut Tally, nudged: bool) -> Result<(), Fa
                 let any = ConfirmSelectArguments::new(true);
                 let nudged = open.opened.channel.confirm_select(any).await;
                 nudged.map_err(|_| open.opened.fault())?;
-                nudge = Instant::now() + AMQP_NUDGE_PAUSE;
+                nudge = now() + AMQP_NUDGE_PAUSE;
                 continue;
             }
         };

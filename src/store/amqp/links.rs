@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::fault::Fault;
 use super::open::open;
+use crate::clock::monotonic;
 use crate::config::Broker;
 use crate::limits::{AMQP_CHANNELS_MAX, AMQP_ORDERS_MAX};
 use crate::net::{Tls, backoff};
@@ -161,7 +162,7 @@ impl Maker {
                     warn!("{fault}");
                 }
                 let dice = RandomState::new().hash_one(self.failures);
-                self.not_before = Some(Instant::now() + backoff::wait(self.failures, dice));
+                self.not_before = Some(now() + backoff::wait(self.failures, dice));
                 self.failures += 1;
                 Err(fault)
             }
@@ -307,4 +308,9 @@ impl ChannelCallback for ChannelEar {
     ) {
         self.say(Said::Returned);
     }
+}
+
+/// The moment, for tokio's timers.
+pub(super) fn now() -> Instant {
+    Instant::from_std(monotonic())
 }

@@ -182,7 +182,8 @@ mod tests {
         let secure = Broker { tls: Some(tls), external: true, ..broker() };
         let network = |text: &str| Error::NetworkError(format!("network io error: {text}"));
         let vhost = "failed to open connection, reason: Close(MethodHeader { class_id: 10 }, Close \
-                     { reply_code: 530, reply_text: ShortStr(2, \"NOT_ALLOWED - vhost x not found\")";
+                     { reply_code: 530, \
+                     reply_text: ShortStr(2, \"NOT_ALLOWED - vhost x not found\")";
         for (error, broker, expected) in [
             (network("Connection refused (os error 111)"), &plain, "is the broker running?"),
             (Error::NetworkError("peer shutdown".into()), &plain, "wrong password of user \"ann\""),

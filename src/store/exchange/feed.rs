@@ -18,7 +18,9 @@ use super::Shared;
 use crate::clock::{Clock, monotonic};
 use crate::enrich::Undeliverable;
 use crate::event::{Ordinal, StreamName, Timestamp};
-use crate::limits::{BROKER_ATTEND_TIMEOUT, BROKER_FAULTS_TOLD_MAX, BROKER_GRACE, STATS_PAUSE};
+use crate::limits::{
+    BROKER_ATTEND_TIMEOUT, BROKER_FAULTS_TOLD_MAX, BROKER_GRACE, STATS_PAUSE, TAIL_BYTES_FLOOR,
+};
 use crate::net::backoff;
 use crate::store::amqp::{Consuming, Fault, Message};
 use crate::store::framing::Framing;
@@ -226,12 +228,10 @@ impl Feed {
         self.changed.ring();
         loop {
             match consuming.next().await {
-                Ok(messages) if self.state.get() == State::Live => self.take(&messages),
+                Ok(messages) if self.state.get() == State::Live => self.take(&messages).await,
                 Err(fault) if self.state.get() == State::Live => return Some(fault),
                 Ok(_) | Err(_) => return None,
             }
-            // A broker that always has something must not keep others waiting.
-            self.shared.turnstile.next().await;
         }
     }
 
@@ -246,8 +246,10 @@ impl Feed {
         self.changed.ring();
     }
 
-    fn take(&self, messages: &[Message]) {
-        let Reached { next, newest, mut poison } = self.reached.get();
+    /// Shows what came, and lets it be sent before more is shown than the smallest tail holds: who
+    /// keeps up loses nothing to a burst.
+    pub(super) async fn take(&self, messages: &[Message]) {
+        let Reached { next, newest, .. } = self.reached.get();
         let timestamp = newest.max(Clock::System.now());
         let bytes = messages.iter().map(|message| message.body.len()).sum();
         let mut framing = Framing::to_deliver(next, timestamp, bytes, messages.len());
@@ -257,12 +259,23 @@ impl Feed {
         }
         let framed = framing.finish();
         self.tell_skipped(&framed.withheld);
+        let mut shown = 0;
         for block in framed.sheets.into_iter().flat_map(|sheet| sheet.publish(timestamp).1) {
-            poison = block.kind == Kind::Poison;
+            if shown > 0 && shown + block.bytes.len() as u64 > TAIL_BYTES_FLOOR {
+                self.shared.turnstile.next().await;
+                shown = 0;
+            }
+            if self.state.get() == State::Closed {
+                return;
+            }
+            shown += block.bytes.len() as u64;
+            let poison = block.kind == Kind::Poison;
             self.observer.visible(&block);
+            self.reached.set(Reached { next: block.next(), newest: timestamp, poison });
         }
-        self.reached.set(Reached { next: framed.next, newest: timestamp, poison });
         self.receipts.told(timestamp);
+        // A broker that always has something must not keep others waiting.
+        self.shared.turnstile.next().await;
     }
 
     fn tell_skipped(&self, withheld: &[(Ordinal, Undeliverable)]) {

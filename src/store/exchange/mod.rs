@@ -17,6 +17,8 @@
 
 mod feed;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

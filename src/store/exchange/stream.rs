@@ -20,7 +20,7 @@ use crate::store::{
 /// A stream that is live only.
 pub struct ExchangeStream {
     name: StreamName,
-    feed: Rc<Feed>,
+    pub(super) feed: Rc<Feed>,
 }
 
 /// Reads what isn't there any more: it moves up to the ceiling.

@@ -14,11 +14,12 @@
 //! window that others may share ([`history`]). A broker that is away is waited for: consumers stay,
 //! and go on with the next ordinal.
 //!
-//! Retention, durability and replication are the broker's. Streams are never made or removed here
-//! on an event stream's account: the Account Server does that.
+//! Retention, durability and replication are the broker's. Streams are the Account Server's: they
+//! are made and deleted here only where that is asked for ([`declaring`]).
 
 mod connection;
 mod damages;
+mod declaring;
 mod delivery;
 mod fault;
 mod feed;
@@ -42,7 +43,7 @@ use pool::Pool;
 use slots::Slots;
 
 use super::amqp::Amqp;
-use super::{Observer, Store, StoreError};
+use super::{Declaration, DeclareError, Declared, Observer, Store, StoreError};
 use crate::config::Broker;
 use crate::event::StreamName;
 use crate::limits::BROKER_WATCH_INTERVAL;
@@ -106,6 +107,18 @@ impl Store for RabbitStore {
     async fn remove(&self, _name: &StreamName) -> Result<(), StoreError> {
         // The stream is the Account Server's, and others may read it.
         Ok(())
+    }
+
+    async fn destroy(&self, name: &StreamName) -> Result<(), StoreError> {
+        self.shared.destroy(name).await
+    }
+
+    async fn declare(
+        &self,
+        name: &StreamName,
+        declaration: &Declaration,
+    ) -> Result<Declared, DeclareError> {
+        self.shared.declare(name, declaration).await
     }
 
     async fn watch(&self) {
