@@ -91,7 +91,12 @@ fn run_until_ended(server: Server, ledgers: &mut [Ledger], round: u64, dice: &mu
                 let after = seen.last().map_or(0, |text| ordinal_of(text));
                 let query = format!("stream_from_ordinal={after}");
                 let (public, url) = (server.public(), server.url(&ledger.stream.uuid, &query));
-                scope.spawn(move || listen_to_the_end(Listener::open(public, &url), seen));
+                scope.spawn(move || {
+                    // The service may be gone before a busy machine comes to this.
+                    if let Some(listener) = Listener::try_open(public, &url) {
+                        listen_to_the_end(listener, seen);
+                    }
+                });
             }
         }
         drop(reports);

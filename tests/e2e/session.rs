@@ -1,7 +1,8 @@
 //! The README's sessions are run as they stand there, and print what they show.
 //!
 //! A fenced block right below the comment `<!-- test:session -->` is run, in the README's order, all
-//! in one bash, in a folder where `target/release/ess` is the binary under test and a service is
+//! in one bash (those below `<!-- test:session rabbitmq -->` in another, with a service whose events
+//! lie in a broker), in a folder where `target/release/ess` is the binary under test and a service is
 //! running over an empty data directory:
 //!
 //! - in a `console` block a line beginning with `$ ` is a command (continued on lines beginning with
@@ -22,14 +23,24 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use crate::support::{DEADLINE, Server, Setup, binary, free_port};
+use crate::support::{Broker, DEADLINE, Server, Setup, binary, free_port};
 
 #[test]
 fn the_readme_shows_what_happens() {
     let text = fs::read_to_string("README.md").expect("the README is readable");
-    let steps = steps(&text);
+    let steps = steps(&text, "<!-- test:session -->");
     assert!(steps.len() > 3, "the README has a session to run: {steps:#?}");
-    run(&steps);
+    run(&steps, &[]);
+}
+
+#[test]
+fn the_readme_shows_what_happens_with_a_broker() {
+    let text = fs::read_to_string("README.md").expect("the README is readable");
+    let steps = steps(&text, "<!-- test:session rabbitmq -->");
+    assert!(steps.len() > 3, "the README has a session to run: {steps:#?}");
+    let broker = Broker::start();
+    let port = broker.stream_port().to_string();
+    run(&steps, &[("ESS_AMPQ_URL", &broker.url()), ("ESS_STREAM_PORT", &port)]);
 }
 
 #[test]
@@ -40,10 +51,10 @@ fn a_session_that_shows_something_else_is_found() {
              $ ess streams create weather > /dev/null\n$ ess publish \\\n> weather 'it rains'\n\
              {shown}\n$ test -e /nowhere\n(exit 1)\n```\n"
         );
-        let steps = steps(&text);
+        let steps = steps(&text, "<!-- test:session -->");
         assert_eq!(steps.len(), 4);
         assert_eq!(steps[2].command, "ess publish \\\nweather 'it rains'");
-        std::panic::catch_unwind(move || run(&steps))
+        std::panic::catch_unwind(move || run(&steps, &[]))
     };
     assert!(session("1").is_ok());
     assert!(session("2").is_err(), "a wrong line was not seen");
@@ -59,10 +70,10 @@ struct Step {
 }
 
 /// The commands of the marked blocks, in order.
-fn steps(text: &str) -> Vec<Step> {
-    const MARK: &str = "<!-- test:session -->\n```";
+fn steps(text: &str, mark: &str) -> Vec<Step> {
+    let mark = format!("{mark}\n```");
     let mut steps: Vec<Step> = Vec::new();
-    for marked in text.split(MARK).skip(1) {
+    for marked in text.split(&mark).skip(1) {
         let (kind, rest) = marked.split_once('\n').expect("a block has a first line");
         let (block, _) = rest.split_once("\n```").expect("a block ends");
         let free = |line: &str| Step { command: line.to_owned(), shown: None, status: 0 };
@@ -97,7 +108,7 @@ fn console_line(steps: &mut Vec<Step>, line: &str) {
     }
 }
 
-fn run(steps: &[Step]) {
+fn run(steps: &[Step], env: &[(&str, &str)]) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let release = folder.path().join("target/release");
     fs::create_dir_all(&release).expect("writable");
@@ -106,7 +117,7 @@ fn run(steps: &[Step]) {
     // curl's exit status tells of refusals too.
     fs::write(folder.path().join(".curlrc"), "fail\n").expect("writable");
 
-    let server = Service::start(folder.path());
+    let server = Service::start(folder.path(), env);
     let mut shell = Shell::start(folder.path(), &server);
     for step in steps {
         let (printed, status) = shell.run(&server.real(&step.command));
@@ -128,10 +139,10 @@ struct Service {
 }
 
 impl Service {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, env: &[(&str, &str)]) -> Self {
         let port = free_port();
         let ingress = format!("localhost:{port}");
-        let server = Server::start_at(Setup::USUAL, &folder.join("data"), port, &ingress);
+        let server = Server::start_at(Setup::USUAL, &folder.join("data"), port, &ingress, env);
         Self { server, ingress }
     }
 

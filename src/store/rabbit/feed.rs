@@ -210,6 +210,7 @@ impl Feed {
         while self.wanted.get() && self.state.get() != State::Closed {
             match self.begin().await {
                 Ok(()) if self.state.get() == State::Closed => break,
+                Ok(()) if self.reborn.get() => {}
                 Ok(()) => {
                     failures = 0;
                     self.become_live();
@@ -316,6 +317,11 @@ impl Feed {
         }
     }
 
+    /// Nothing that still comes is for our consumers: not behind a chunk of another stream either.
+    fn is_over(&self) -> bool {
+        self.reborn.get() || matches!(self.state.get(), State::Closed | State::Missing)
+    }
+
     /// Whether this chunk belongs to another stream than the one we had.
     fn is_reborn(&self, head: &Head) -> bool {
         let last = self.reached.get().and_then(|reached| reached.last);
@@ -369,7 +375,7 @@ impl Feed {
 
 impl Sink for Feed {
     fn chunk(&self, chunk: &[u8]) {
-        if matches!(self.state.get(), State::Closed | State::Missing) {
+        if self.is_over() {
             return;
         }
         let head = match Head::read(chunk) {
@@ -399,6 +405,9 @@ impl Sink for Feed {
     }
 
     fn oversized(&self, head: &[u8], bytes: usize) {
+        if self.is_over() {
+            return;
+        }
         let first = Head::read(head).ok().and_then(|head| Ordinal::checked(head.first_offset));
         let wanted = self.ceiling().or(first).unwrap_or_default();
         match pass_by(&self.name, head, bytes, wanted) {
