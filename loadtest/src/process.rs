@@ -2,10 +2,23 @@
 
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// Where the two sides of a measurement run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cores {
+    pub(crate) server: usize,
+    pub(crate) client: usize,
+}
+
+/// The time.
+#[expect(clippy::disallowed_methods, reason = "a bench lives by the clock")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
 
 /// Pins the calling thread, and what it starts from now on, to one core.
 pub(crate) fn pin(core: usize) -> io::Result<()> {
@@ -61,6 +74,14 @@ pub(crate) fn machine_cpu() -> io::Result<Duration> {
     let ticks: Vec<u64> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
     let idle: u64 = ticks.iter().skip(3).take(2).sum();
     Ok(Duration::from_millis((ticks.iter().sum::<u64>() - idle) * 10))
+}
+
+/// Memory of a process that is nobody else's (`/proc/<pid>/smaps_rollup`).
+pub(crate) fn private_bytes(process: u32) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let rows = text.lines().filter(|line| line.starts_with("Private_"));
+    let kib = rows.filter_map(|row| row.split_whitespace().nth(1)?.parse::<u64>().ok());
+    Ok(kib.sum::<u64>() * 1024)
 }
 
 /// Resident memory of a process in bytes.
