@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Where the two sides of a measurement run.
 #[derive(Clone, Copy, Debug)]
@@ -51,19 +52,35 @@ impl Worker {
 
     /// Time on a processor so far, user and kernel (`/proc/…/schedstat`, its first number).
     pub(crate) fn cpu(self) -> io::Result<Duration> {
+        self.schedstat(0)
+    }
+
+    /// Time so far in which it could have run, but somebody else had the processor (its second
+    /// number).
+    pub(crate) fn held_up(self) -> io::Result<Duration> {
+        self.schedstat(1)
+    }
+
+    fn schedstat(self, field: usize) -> io::Result<Duration> {
         match self {
-            Self::Thread(thread) => on_cpu(&format!("/proc/self/task/{thread}/schedstat")),
+            Self::Thread(thread) => read(&format!("/proc/self/task/{thread}/schedstat"), field),
             Self::Process(process) => fs::read_dir(format!("/proc/{process}/task"))?
-                .map(|task| on_cpu(&format!("{}/schedstat", task?.path().display())))
+                .map(|task| read(&format!("{}/schedstat", task?.path().display()), field))
                 .sum(),
         }
     }
 }
 
-fn on_cpu(path: &str) -> io::Result<Duration> {
+fn read(path: &str, field: usize) -> io::Result<Duration> {
     let text = fs::read_to_string(path)?;
-    let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
+    let nanos = text.split_whitespace().nth(field).and_then(|nanos| nanos.parse().ok());
     nanos.map(Duration::from_nanos).ok_or_else(|| io::Error::other(format!("{path}: {text}")))
+}
+
+/// Processor time of this process so far, with that of threads that have ended.
+pub(crate) fn own_cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }
 
 /// Processor time that the whole machine has used (`/proc/stat`, ticks of 10 ms).
@@ -116,6 +133,13 @@ mod tests {
         let process = Worker::Process(std::process::id()).cpu().unwrap();
         assert!(thread <= process, "{thread:?} {process:?}");
         assert!(process <= machine_cpu().unwrap());
+        let before = own_cpu();
+        let ended = std::thread::spawn(|| {
+            let spent = || Worker::here().cpu().unwrap();
+            while spent() < Duration::from_millis(20) {}
+        });
+        ended.join().unwrap();
+        assert!(own_cpu() - before >= Duration::from_millis(20), "of a thread that has ended");
     }
 
     #[test]

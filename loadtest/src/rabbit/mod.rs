@@ -24,11 +24,11 @@ mod table;
 mod wire;
 
 use std::io;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::arguments::Rabbit;
-use crate::consumers::fault;
 use crate::outcome::Latency;
 use crate::process::{Cores, Memory, Worker, pin, private_bytes};
 use crate::service::Running;
@@ -165,34 +165,44 @@ fn live(
     Ok(taken)
 }
 
-/// Many streams, first without the service.
-fn many(asked: &Rabbit, node: &Node) -> io::Result<Streams> {
-    let (port, cores) = (node.port("stream")?, cores(asked));
-    let bytes = usize::try_from(asked.bytes).map_err(io::Error::other)?;
-    let names: Vec<String> = (0..asked.streams).map(|index| format!("many-{index}")).collect();
-    let count = names.len();
+/// New streams with an event each, and who publishes to them.
+fn declared(asked: &Rabbit, port: u16, prefix: &str) -> io::Result<(Vec<String>, Publishers)> {
+    let names: Vec<String> = (0..asked.streams).map(|index| format!("{prefix}-{index}")).collect();
     let mut control = Wire::open(port)?;
     for name in &names {
         control.create(name)?;
     }
+    let bytes = usize::try_from(asked.bytes).map_err(io::Error::other)?;
     let mut publishers = Publishers::declare(port, &names, bytes)?;
-    // Something to replay.
-    for stream in 0..count {
-        publishers.publish(stream, std::time::Duration::ZERO)?;
+    for stream in 0..names.len() {
+        publishers.publish(stream, Duration::ZERO)?;
     }
-    publishers.settle(count as u64)?;
+    publishers.settle(names.len() as u64)?;
+    Ok((names, publishers))
+}
+
+/// Many streams: without the service, then others with it.
+fn many(asked: &Rabbit, node: &Node) -> io::Result<Streams> {
+    let (port, cores) = (node.port("stream")?, cores(asked));
     pin(cores.client)?;
-    let mut bare = Receivers::bare(port, &names)?;
-    let bare_latency = streams::latency(&mut publishers, &mut bare, count, asked.seconds)?;
-    drop(bare);
+    let bare = {
+        let (names, mut publishers) = declared(asked, port, "bare")?;
+        let mut receivers = Receivers::bare(port, &names)?;
+        let bare = streams::latency(&mut publishers, &mut receivers, names.len(), asked.seconds)?;
+        let mut control = Wire::open(port)?;
+        for name in &names {
+            control.delete(name)?;
+        }
+        bare
+    };
+    let (names, mut publishers) = declared(asked, port, "ess")?;
+    let count = names.len();
     let running = start(asked, node)?;
     let paths = names.iter().map(|name| Ok(running.create(name)?.path));
     let paths: Vec<String> = paths.collect::<io::Result<_>>()?;
     let empty = Footprint::of(running.pid())?;
-    let before = node.stream_connections()?;
     let (clients, first) = connects::clients(running.public, &paths)?;
-    let connections = node.stream_connections()?.checked_sub(before);
-    let connections = connections.ok_or_else(|| fault("connections went away meanwhile"))?;
+    let connections = node.service_connections()?;
     let mut clients = Receivers::Clients(clients);
     let idle = Footprint::of(running.pid())?;
     let worker = Worker::Process(running.pid());
@@ -201,7 +211,6 @@ fn many(asked: &Rabbit, node: &Node) -> io::Result<Streams> {
     let cpu = worker.cpu()?.saturating_sub(cpu);
     let end = Footprint::of(running.pid())?;
     let cpu_us_per_event = cpu.as_secs_f64() * 1e6 / ess.count as f64;
-    let bare = bare_latency;
     Ok(Streams {
         streams: count,
         bare,

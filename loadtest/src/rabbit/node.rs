@@ -66,10 +66,10 @@ impl Node {
         self.told.ports.get(name).copied().ok_or_else(|| fault(&format!("no port {name:?}")))
     }
 
-    /// How many connections the stream listener has, whoever's.
-    pub(super) fn stream_connections(&self) -> io::Result<usize> {
+    /// How many connections the service has to the stream listener.
+    pub(super) fn service_connections(&self) -> io::Result<usize> {
         let output = Command::new(&self.told.ctl)
-            .args(["-q", "--formatter", "csv", "list_stream_connections", "conn_name"])
+            .args(["-q", "--formatter", "csv", "list_stream_connections", "client_properties"])
             .env_clear()
             .envs(&self.told.env)
             .output()?;
@@ -80,10 +80,13 @@ impl Node {
     }
 }
 
-/// Rows of a table as CSV, its head aside.
+/// Rows that name the service, which our own connections don't.
 fn rows(csv: &str) -> usize {
-    csv.lines().filter(|line| !line.is_empty()).count().saturating_sub(1)
+    csv.matches(PRODUCT).count()
 }
+
+/// What the service says it is (`proto::rabbit::handshake`).
+const PRODUCT: &str = r#"{""product"",""ESS""}"#;
 
 impl Drop for Node {
     fn drop(&mut self) {
@@ -107,9 +110,16 @@ mod tests {
         assert!(matches!(answer, Ok(Answer::Failed(why)) if why == "no"));
     }
 
+    /// As RabbitMQ 3.10.8 tells it, with a connection of ours in between.
+    const ROWS: &str = r#""client_properties"
+"[{""connection_name"",""ess""},{""platform"",""Rust""},{""product"",""ESS""},{""version"",""4.0.0""}]"
+"[]"
+"[{""connection_name"",""ess""},{""platform"",""Rust""},{""product"",""ESS""},{""version"",""4.0.0""}]"
+"#;
+
     #[test]
-    fn the_head_of_a_table_is_no_row() {
-        assert_eq!(rows("\"conn_name\"\n\"a\"\n\"b\"\n\n"), 2);
+    fn only_the_service_is_counted() {
+        assert_eq!(rows(ROWS), 2);
         assert_eq!(rows(""), 0);
     }
 }

@@ -13,7 +13,7 @@ use super::wire::{Request, Wire, chunk, key};
 use crate::consumers::{fault, upgraded};
 use crate::event::frame_bytes;
 use crate::frames::Witness;
-use crate::process::{Cores, Worker, machine_cpu, now, pin};
+use crate::process::{Cores, Worker, machine_cpu, now, own_cpu, pin};
 use crate::service::Running;
 
 /// Chunks that may be on their way to the bare consumer: what the service asks for at most, so that
@@ -47,7 +47,10 @@ pub(super) struct Bench<'a> {
 pub(super) struct Taken {
     pub(super) events_per_second: f64,
     pub(super) seconds: f64,
-    pub(super) service_cpu_us_per_event: f64,
+    /// Of the service, or the bare consumer in its place.
+    pub(super) cpu_us_per_event: f64,
+    /// Of wall time: where it could have run, but somebody else had its core.
+    pub(super) held_up: f64,
     pub(super) broker_cpu_us_per_event: f64,
     pub(super) others_busy: f64,
     /// Of the bare consumer.
@@ -68,7 +71,7 @@ struct Span {
 impl Bench<'_> {
     /// The bare consumer from the first event to the last; counted from its subscription.
     pub(super) fn bare_replay(&self, stream: &str) -> io::Result<Taken> {
-        self.metered(self.cores.server, || {
+        self.metered(Worker::here(), self.cores.server, || {
             let mut wire = Wire::open(self.stream_port)?;
             let from = now();
             // Not waiting for the answer, so that no chunk can come before it and be missed.
@@ -79,7 +82,7 @@ impl Bench<'_> {
 
     /// A WebSocket consumer from the first event to the last; counted from its first packet.
     pub(super) fn ess_replay(&self, path: &str, check: bool) -> io::Result<Taken> {
-        self.metered(self.cores.client, || {
+        self.metered(Worker::Process(self.running.pid()), self.cores.client, || {
             let from = now();
             let path = format!("{path}?stream_from_ordinal=0");
             let (socket, early) = upgraded(self.running.public, &path)?;
@@ -89,7 +92,7 @@ impl Bench<'_> {
 
     /// The bare consumer, subscribed before anything is published; from its first chunk.
     pub(super) fn bare_live(&self, stream: &str) -> io::Result<Taken> {
-        self.metered(self.cores.server, || {
+        self.metered(Worker::here(), self.cores.server, || {
             let mut wire = Wire::open(self.stream_port)?;
             wire.ask(subscribe(0, stream, From::Next, CREDIT))?;
             let publisher = self.publisher(stream);
@@ -101,7 +104,7 @@ impl Bench<'_> {
 
     /// A WebSocket consumer, connected before anything is published; from its first bytes.
     pub(super) fn ess_live(&self, stream: &str, path: &str, check: bool) -> io::Result<Taken> {
-        self.metered(self.cores.client, || {
+        self.metered(Worker::Process(self.running.pid()), self.cores.client, || {
             let (socket, early) = upgraded(self.running.public, path)?;
             let publisher = self.publisher(stream);
             let span = self.take_frames(&socket, &early, None, check)?;
@@ -186,35 +189,56 @@ impl Bench<'_> {
         Ok(Span { from: from.unwrap_or(to), to, bytes: had as u64, chunks: None })
     }
 
-    /// Runs on a core, and counts who used what meanwhile.
-    fn metered(&self, core: usize, run: impl FnOnce() -> io::Result<Span>) -> io::Result<Taken> {
+    /// Runs on a core, and counts what the worker and others used meanwhile.
+    fn metered(
+        &self,
+        worker: Worker,
+        core: usize,
+        run: impl FnOnce() -> io::Result<Span>,
+    ) -> io::Result<Taken> {
         pin(core)?;
-        let ours = std::process::id();
-        let used = || -> io::Result<[Duration; 4]> {
-            let of = |process| Worker::Process(process).cpu();
-            Ok([of(self.running.pid())?, of(self.broker)?, of(ours)?, machine_cpu()?])
-        };
-        let (before, began) = (used()?, now());
+        let (before, began) = (self.used(worker)?, now());
         let span = run();
+        let (after, took) = (self.used(worker)?, began.elapsed().as_secs_f64());
         pin(self.cores.client)?;
-        let (span, after, took) = (span?, used()?, began.elapsed());
-        let used = |which: usize| match (after.get(which), before.get(which)) {
-            (Some(after), Some(before)) => after.saturating_sub(*before).as_secs_f64(),
-            _ => 0.0,
-        };
-        let (service, broker) = (used(0), used(1));
+        let span = span?;
         let seconds = span.to.duration_since(span.from).as_secs_f64();
         let events = self.events as f64;
+        let used = |of: fn(&Used) -> Duration| of(&after).saturating_sub(of(&before)).as_secs_f64();
         Ok(Taken {
             events_per_second: events / seconds,
             seconds,
-            service_cpu_us_per_event: service * 1e6 / events,
-            broker_cpu_us_per_event: broker * 1e6 / events,
-            others_busy: (used(3) - service - broker - used(2)).max(0.0) / took.as_secs_f64(),
+            cpu_us_per_event: used(|used| used.worker) * 1e6 / events,
+            held_up: used(|used| used.held_up) / took,
+            broker_cpu_us_per_event: used(|used| used.broker) * 1e6 / events,
+            others_busy: (used(|used| used.machine) - used(|used| used.ours)).max(0.0) / took,
             events_per_chunk: span.chunks.map(|chunks| events / chunks as f64),
             bytes: span.bytes,
         })
     }
+
+    fn used(&self, worker: Worker) -> io::Result<Used> {
+        let broker = Worker::Process(self.broker).cpu()?;
+        let service = Worker::Process(self.running.pid()).cpu()?;
+        Ok(Used {
+            worker: worker.cpu()?,
+            held_up: worker.held_up()?,
+            broker,
+            ours: broker + service + own_cpu(),
+            machine: machine_cpu()?,
+        })
+    }
+}
+
+/// Processor time so far, and time spent waiting for it.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    worker: Duration,
+    held_up: Duration,
+    broker: Duration,
+    /// All that belongs to the measurement.
+    ours: Duration,
+    machine: Duration,
 }
 
 /// Asks for a subscription.

@@ -9,9 +9,9 @@ use crate::summary::Summary;
 /// All of it.
 pub(super) fn text(found: &Found) -> String {
     let mut text = String::from(
-        "| one stream, one consumer | thousand events/s: median (min–max) | ratio to bare | ESS \
-         CPU, µs an event | broker CPU, µs an event | events a chunk | others busy, cores |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| one stream, one consumer | thousand events/s: median (min–max) | ratio to bare | its \
+         CPU, µs an event | held up by others | broker CPU, µs an event | events a chunk | others busy, cores |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     let rows = [
         ("bare replay", &found.bare_replay, &found.bare_replay),
@@ -20,7 +20,7 @@ pub(super) fn text(found: &Found) -> String {
         ("**ess live**", &found.ess_live, &found.bare_live),
     ];
     for (name, rounds, bare) in rows {
-        text += &row(name, rounds, bare, name.contains("ess"));
+        text += &row(name, rounds, bare);
     }
     if let Some(streams) = &found.streams {
         text += &many(streams);
@@ -28,16 +28,17 @@ pub(super) fn text(found: &Found) -> String {
     text
 }
 
-fn row(name: &str, rounds: &[Taken], bare: &[Taken], ess: bool) -> String {
+fn row(name: &str, rounds: &[Taken], bare: &[Taken]) -> String {
     let rate = |taken: &Taken| taken.events_per_second;
-    let cpu = if ess { spread(of(rounds, |t| t.service_cpu_us_per_event), 1.0) } else { "".into() };
     let chunk = of(rounds, |taken| taken.events_per_chunk.unwrap_or_default()).median;
     format!(
-        "| {name} | {} | {:.2} | {cpu} | {} | {} | {:.2} |\n",
+        "| {name} | {} | {:.2} | {} | {:.0} % | {} | {} | {:.2} |\n",
         spread(of(rounds, rate), 1e3),
         of(rounds, rate).median / of(bare, rate).median,
+        spread(of(rounds, |taken| taken.cpu_us_per_event), 1.0),
+        100.0 * of(rounds, |taken| taken.held_up).median,
         spread(of(rounds, |taken| taken.broker_cpu_us_per_event), 1.0),
-        if ess { String::new() } else { format!("{chunk:.0}") },
+        if chunk > 0.0 { format!("{chunk:.0}") } else { String::new() },
         of(rounds, |taken| taken.others_busy).median,
     )
 }
@@ -87,7 +88,8 @@ mod tests {
         Taken {
             events_per_second: rate,
             seconds: 1.0,
-            service_cpu_us_per_event: 2.0,
+            cpu_us_per_event: 2.0,
+            held_up: 0.25,
             broker_cpu_us_per_event: 3.0,
             others_busy: 0.5,
             events_per_chunk: Some(40.0),
