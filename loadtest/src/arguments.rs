@@ -23,6 +23,8 @@ pub(crate) enum Mode {
     Ess(Ess),
     /// All of them in turn, several rounds.
     Compare(Compare),
+    /// The service on RabbitMQ Streams beside a bare consumer, on a private node.
+    Rabbit(Rabbit),
 }
 
 /// What every mode is asked to do.
@@ -104,6 +106,39 @@ pub(crate) struct Compare {
     pub(crate) json: Option<PathBuf>,
 }
 
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Rabbit {
+    #[command(flatten)]
+    pub(crate) service: Service,
+    /// What starts the private node.
+    #[arg(long, default_value = "tests/broker/run")]
+    pub(crate) node: PathBuf,
+    /// Events of a replay, and of a live run.
+    #[arg(long, default_value_t = 200_000, value_parser = at_least_one())]
+    pub(crate) events: u64,
+    /// Bytes of an event, before its ordinal and timestamp are added.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(32..=1 << 16))]
+    pub(crate) bytes: u32,
+    /// How often everything is measured, after a round to warm up.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) rounds: u16,
+    /// Streams with one client each; 0 leaves that part out.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(0..=5_000))]
+    pub(crate) streams: u16,
+    /// How long each of them gets an event a second.
+    #[arg(long, default_value = "30", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+    /// Core of the service, and of the bare consumer in its place.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) server_core: usize,
+    /// Core of publisher and client. The broker takes what it gets of both.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) client_core: usize,
+    /// Where to write all numbers, as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
 fn at_least_one() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..)
 }
@@ -163,6 +198,9 @@ mod tests {
             "ess-load compare --case 10",
             "ess-load compare --case 0,1",
             "ess-load compare --window 1",
+            "ess-load rabbit --events 0",
+            "ess-load rabbit --bytes 31",
+            "ess-load rabbit --rounds 0",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -131,7 +131,7 @@ fn table(rows: &[Row], window: u32) -> String {
     text
 }
 
-fn spread(summary: Summary, unit: f64) -> String {
+pub(crate) fn spread(summary: Summary, unit: f64) -> String {
     let Summary { median, min, max } = summary;
     format!("{:.3} ({:.3}–{:.3})", median / unit, min / unit, max / unit)
 }
@@ -146,7 +146,7 @@ fn name(kind: Kind, window: u32) -> String {
     }
 }
 
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let models = || cpu.lines().filter_map(|line| line.strip_prefix("model name"));
     let model = models().next().unwrap_or_default().trim_matches(['\t', ' ', ':']);
@@ -161,12 +161,12 @@ fn machine() -> String {
     )
 }
 
-fn load_average() -> String {
+pub(crate) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
-fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     std::env::args().collect::<Vec<_>>().join(" ")
 }
 

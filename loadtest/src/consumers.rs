@@ -47,7 +47,10 @@ impl Consumers {
         let every = count.div_ceil(sample(count)).max(1);
         let mut all = Vec::with_capacity(count);
         for index in 0..count {
-            let stream = upgraded(server, path)?;
+            let (stream, early) = upgraded(server, path)?;
+            if !early.is_empty() {
+                return Err(fault("something came before anything was published"));
+            }
             stream.set_nonblocking(true)?;
             let data = epoll::EventData::new_u64(index as u64);
             epoll::add(epoll, &stream, data, epoll::EventFlags::IN)?;
@@ -93,8 +96,8 @@ impl Consumers {
     }
 }
 
-/// A socket whose WebSocket handshake is done (RFC 6455 §4.1).
-fn upgraded(server: SocketAddr, path: &str) -> io::Result<TcpStream> {
+/// A socket whose WebSocket handshake is done (RFC 6455 §4.1), and what came right behind the head.
+pub(crate) fn upgraded(server: SocketAddr, path: &str) -> io::Result<(TcpStream, Vec<u8>)> {
     let mut stream = TcpStream::connect(server)?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -103,15 +106,18 @@ fn upgraded(server: SocketAddr, path: &str) -> io::Result<TcpStream> {
     stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
-    // Nothing is published before all are connected, so nothing follows the head.
-    while !head.ends_with(b"\r\n\r\n") {
+    let end = loop {
+        if let Some(at) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
         match stream.read(&mut buffer)? {
             0 => return Err(fault("the server hung up in the handshake")),
             got => head.extend_from_slice(buffer.get(..got).unwrap_or_default()),
         }
-    }
+    };
+    let behind = head.split_off(end);
     if head.starts_with(b"HTTP/1.1 101") {
-        Ok(stream)
+        Ok((stream, behind))
     } else {
         Err(fault(&format!("no upgrade: {}", String::from_utf8_lossy(&head))))
     }

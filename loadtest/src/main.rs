@@ -7,6 +7,7 @@
 //!                consumers, frames   sockets; ordinals of a sample
 //!                ledger              who lacks which batch
 //!              outcome, compare      numbers, medians, ratios
+//! rabbit                             the service and a bare consumer on a RabbitMQ of its own
 //! ```
 
 mod arguments;
@@ -22,7 +23,9 @@ mod limit;
 mod naive;
 mod outcome;
 mod process;
+mod rabbit;
 mod run;
+mod service;
 mod summary;
 
 use std::io;
@@ -51,6 +54,7 @@ fn perform(mode: &Mode) -> io::Result<()> {
         Mode::Naive(load) => println!("{}", measure_naive(load)?),
         Mode::Ess(asked) => println!("{}", measure_ess(&asked.load, &asked.service)?),
         Mode::Compare(asked) => compare::compare(asked)?,
+        Mode::Rabbit(asked) => rabbit::measure(asked)?,
     }
     Ok(())
 }

@@ -2,10 +2,24 @@
 
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+
+/// Where the two sides of a measurement run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cores {
+    pub(crate) server: usize,
+    pub(crate) client: usize,
+}
+
+/// The time.
+#[expect(clippy::disallowed_methods, reason = "a bench lives by the clock")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
 
 /// Pins the calling thread, and what it starts from now on, to one core.
 pub(crate) fn pin(core: usize) -> io::Result<()> {
@@ -38,19 +52,35 @@ impl Worker {
 
     /// Time on a processor so far, user and kernel (`/proc/…/schedstat`, its first number).
     pub(crate) fn cpu(self) -> io::Result<Duration> {
+        self.schedstat(0)
+    }
+
+    /// Time so far in which it could have run, but somebody else had the processor (its second
+    /// number).
+    pub(crate) fn held_up(self) -> io::Result<Duration> {
+        self.schedstat(1)
+    }
+
+    fn schedstat(self, field: usize) -> io::Result<Duration> {
         match self {
-            Self::Thread(thread) => on_cpu(&format!("/proc/self/task/{thread}/schedstat")),
+            Self::Thread(thread) => read(&format!("/proc/self/task/{thread}/schedstat"), field),
             Self::Process(process) => fs::read_dir(format!("/proc/{process}/task"))?
-                .map(|task| on_cpu(&format!("{}/schedstat", task?.path().display())))
+                .map(|task| read(&format!("{}/schedstat", task?.path().display()), field))
                 .sum(),
         }
     }
 }
 
-fn on_cpu(path: &str) -> io::Result<Duration> {
+fn read(path: &str, field: usize) -> io::Result<Duration> {
     let text = fs::read_to_string(path)?;
-    let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
+    let nanos = text.split_whitespace().nth(field).and_then(|nanos| nanos.parse().ok());
     nanos.map(Duration::from_nanos).ok_or_else(|| io::Error::other(format!("{path}: {text}")))
+}
+
+/// Processor time of this process so far, with that of threads that have ended.
+pub(crate) fn own_cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }
 
 /// Processor time that the whole machine has used (`/proc/stat`, ticks of 10 ms).
@@ -61,6 +91,14 @@ pub(crate) fn machine_cpu() -> io::Result<Duration> {
     let ticks: Vec<u64> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
     let idle: u64 = ticks.iter().skip(3).take(2).sum();
     Ok(Duration::from_millis((ticks.iter().sum::<u64>() - idle) * 10))
+}
+
+/// Memory of a process that is nobody else's (`/proc/<pid>/smaps_rollup`).
+pub(crate) fn private_bytes(process: u32) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let rows = text.lines().filter(|line| line.starts_with("Private_"));
+    let kib = rows.filter_map(|row| row.split_whitespace().nth(1)?.parse::<u64>().ok());
+    Ok(kib.sum::<u64>() * 1024)
 }
 
 /// Resident memory of a process in bytes.
@@ -95,6 +133,13 @@ mod tests {
         let process = Worker::Process(std::process::id()).cpu().unwrap();
         assert!(thread <= process, "{thread:?} {process:?}");
         assert!(process <= machine_cpu().unwrap());
+        let before = own_cpu();
+        let ended = std::thread::spawn(|| {
+            let spent = || Worker::here().cpu().unwrap();
+            while spent() < Duration::from_millis(20) {}
+        });
+        ended.join().unwrap();
+        assert!(own_cpu() - before >= Duration::from_millis(20), "of a thread that has ended");
     }
 
     #[test]
