@@ -3,6 +3,7 @@
 //! Events are published as the Account Server does it, by AMQP 0.9.1 (`pika`). Tests that leave the
 //! broker alone share one node and use routing keys of their own.
 
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use crate::support::{
@@ -178,6 +179,67 @@ fn consumers_stay_while_the_broker_is_killed_and_go_on_with_what_comes_then() {
         server.logged("survivor: consumed again", round);
         wait_until("readyz to be well", || server.ask("/readyz").0 == 200);
     }
+}
+
+#[test]
+fn a_queue_that_is_deleted_in_the_broker_is_made_again() {
+    let broker = Broker::start();
+    let publisher = Publisher::start(&broker);
+    let server = live(&broker, SETUPS[1]);
+    let stream = server.create("dropped");
+    let foreign = Foreign::start(Library::Ws);
+    let consumer = foreign.open(&server.url(&stream.uuid, ""));
+    let queue = broker.ctl(&["-q", "list_queues", "name"]);
+    let queue = queue.lines().find(|name| name.starts_with("amq.gen-")).expect("it is there");
+    broker.ctl(&[
+        "eval",
+        &format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"{queue}\">>)), \
+         rabbit_amqqueue:delete(Q, false, false, <<\"test\">>)."
+        ),
+    ]);
+    server.logged("dropped: not consumed now", 1);
+    server.logged("dropped: consumed again", 1);
+    publisher.publish_all(EXCHANGE, "dropped", &["again"], 1).expect("routed");
+    assert_eq!(consumer.text(), "again");
+}
+
+#[test]
+fn a_service_that_takes_nothing_is_sent_no_more_than_is_acknowledged_later() {
+    const EVENTS: usize = 1_000;
+    const PREFETCH: usize = 64;
+    let broker = Broker::start();
+    let publisher = Publisher::start(&broker);
+    let server = live(&broker, SETUPS[0]);
+    let stream = server.create("held");
+    let mut consumer = Listener::open(server.public(), &server.url(&stream.uuid, ""));
+    kill_process(server.pid(), Signal::STOP).expect("it can be signalled");
+    publisher.publish_all(EXCHANGE, "held", &["event"], EVENTS).expect("routed");
+    let listed = broker.ctl(&["-q", "list_queues", "messages_ready", "messages_unacknowledged"]);
+    kill_process(server.pid(), Signal::CONT).expect("it can be signalled");
+    let counts: Vec<usize> =
+        listed.split_whitespace().filter_map(|count| count.parse().ok()).collect();
+    assert_eq!(counts, [EVENTS - PREFETCH, PREFETCH], "{listed}");
+    for _ in 0..EVENTS {
+        assert_eq!(consumer.text().as_str(), "event");
+    }
+}
+
+#[test]
+fn refusals_do_not_use_up_the_channels_of_a_connection() {
+    let broker = Broker::shared();
+    let publisher = Publisher::start(&broker);
+    let server = Server::start_on(&broker, SETUPS[0], &["--exchange", "late"]);
+    publisher.declare("patient", &json!({}));
+    let stream = server.create("patient");
+    // More than there are numbers for channels by default.
+    for _ in 0..2_100 {
+        let refused = server.try_publish(stream.id, "text/plain", b"event");
+        assert!(refused.is_err_and(|why| why.contains("no exchange 'late'")));
+    }
+    publisher.exchange("late", "direct");
+    publisher.bind("patient", "late", "patient");
+    assert_eq!(server.publish(stream.id, "event").first, 0);
 }
 
 #[test]
