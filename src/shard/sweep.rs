@@ -20,14 +20,15 @@ pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
         monoio::time::sleep(SWEEP_INTERVAL).await;
         let now = monotonic();
         shard.coarse_now.set(now);
-        for home in shard.all_homes() {
+        let homes = shard.all_attended();
+        for home in &homes {
             let consumers = home.hub.borrow().sessions.len();
             if let Some(store) = home.store() {
                 store.tend(consumers);
             }
         }
         let mut looked_after = 0;
-        for session in shard.all_attended().iter().flat_map(|home| home.sessions()) {
+        for session in homes.iter().flat_map(|home| home.sessions()) {
             look_after(&session, now);
             looked_after += 1;
             if looked_after % FAN_OUT_TURN == 0 {

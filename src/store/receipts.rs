@@ -9,11 +9,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use monoio::time::timeout;
 use uuid::Uuid;
 
-use super::Receipt;
+use super::{AppendError, Receipt};
 use crate::enrich::Undeliverable;
 use crate::event::{Ordinal, Timestamp};
+use crate::limits::BROKER_CONFIRM_TIMEOUT;
 use crate::wait::Bell;
 
 /// Where a message has come out.
@@ -27,6 +29,8 @@ pub(super) struct Receipts {
     fresh: RefCell<Vec<(Place, Ordinal)>>,
     /// Rung when some have come out, or none will any more.
     changed: Bell,
+    /// How often it was said that nothing more will come out.
+    cleared: Cell<u64>,
 }
 
 impl Receipts {
@@ -72,12 +76,8 @@ impl Receipts {
     /// Nothing will come out any more.
     pub(super) fn clear(&self) {
         self.waited.borrow_mut().clear();
+        self.cleared.set(self.cleared.get() + 1);
         self.changed.ring();
-    }
-
-    /// Waits for a change.
-    pub(super) async fn changed(&self) {
-        self.changed.rung().await;
     }
 }
 
@@ -114,7 +114,7 @@ impl Marks {
             let id = format!("{}-{index}", self.prefix);
             Mark { place: receipts.expect(id.clone()), id, why: why.clone() }
         });
-        Expected { receipts, marks: marked.collect() }
+        Expected { receipts, marks: marked.collect(), cleared: receipts.cleared.get() }
     }
 }
 
@@ -122,6 +122,8 @@ impl Marks {
 pub(super) struct Expected<'a> {
     receipts: &'a Receipts,
     marks: Vec<Mark>,
+    /// What [`Receipts::cleared`] was when the waiting began.
+    cleared: u64,
 }
 
 struct Mark {
@@ -131,13 +133,28 @@ struct Mark {
 }
 
 impl Expected<'_> {
+    /// Waits until all have come out, but not for long, and not when none will any more.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Unknown`] with `missing` when they don't come out.
+    pub(super) async fn shown(&self, missing: &'static str) -> Result<Receipt, AppendError> {
+        let shown = async {
+            while !self.whole() && self.receipts.cleared.get() == self.cleared {
+                self.receipts.changed.rung().await;
+            }
+        };
+        let _ = timeout(BROKER_CONFIRM_TIMEOUT, shown).await;
+        self.receipt().ok_or_else(|| AppendError::Unknown(missing.into()))
+    }
+
     /// Whether all have come out.
-    pub(super) fn whole(&self) -> bool {
+    fn whole(&self) -> bool {
         self.marks.iter().all(|mark| mark.place.get().is_some())
     }
 
     /// Where they are, once first and last have come out.
-    pub(super) fn receipt(&self) -> Option<Receipt> {
+    fn receipt(&self) -> Option<Receipt> {
         let (first, _) = self.marks.first()?.place.get()?;
         let (last, timestamp) = self.marks.last()?.place.get()?;
         let withheld = |mark: &Mark| Some((mark.place.get()?.0, mark.why.clone()?));

@@ -8,7 +8,6 @@ mod location;
 mod position;
 mod print;
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
@@ -133,7 +132,7 @@ impl Listener {
             if self.retry_for.is_some_and(|most| lost_for >= most) {
                 return Err(Failure::new(Exit::Unreachable, format!("{why}; given up")));
             }
-            let wait = backoff::wait(failures, RandomState::new().hash_one(failures));
+            let wait = backoff::wait(failures);
             failures += 1;
             say(&format!("{why}; again in {} ms{}", wait.as_millis(), self.position));
             pause(wait);

@@ -4,7 +4,6 @@
 //! next, longer each time, and everybody who waited hears why it failed. A connection lives as long
 //! as somebody has a channel on it; a new one is made when the newest has ended or is used up.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -161,8 +160,7 @@ impl Maker {
                 if self.failures == 0 {
                     warn!("{fault}");
                 }
-                let dice = RandomState::new().hash_one(self.failures);
-                self.not_before = Some(now() + backoff::wait(self.failures, dice));
+                self.not_before = Some(now() + backoff::wait(self.failures));
                 self.failures += 1;
                 Err(fault)
             }

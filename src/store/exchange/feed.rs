@@ -7,7 +7,6 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::hash::{BuildHasher, RandomState};
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
@@ -207,8 +206,7 @@ impl Feed {
                 && self.wanted.get()
             {
                 self.away(fault);
-                let dice = RandomState::new().hash_one(failures);
-                monoio::time::sleep(backoff::wait(failures, dice)).await;
+                monoio::time::sleep(backoff::wait(failures)).await;
                 failures += 1;
             }
         }

@@ -3,13 +3,11 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use monoio::time::timeout;
 
 use super::Shared;
 use super::feed::Feed;
 use crate::enrich::classify_unchanged;
 use crate::event::{Cursor, StreamName, Timestamp};
-use crate::limits::BROKER_CONFIRM_TIMEOUT;
 use crate::store::amqp::Message;
 use crate::store::receipts::Marks;
 use crate::store::{
@@ -61,15 +59,7 @@ impl StreamStore for ExchangeStream {
         let Shared { amqp, broker, .. } = &*self.feed.shared;
         let published = amqp.publish(broker.exchange(), self.name.as_str(), messages).await;
         published.map_err(|fault| fault.appending())?;
-        let shown = async {
-            while !expected.whole() && !self.feed.closed() {
-                self.feed.receipts.changed().await;
-            }
-        };
-        let _ = timeout(BROKER_CONFIRM_TIMEOUT, shown).await;
-        expected.receipt().ok_or_else(|| {
-            AppendError::Unknown("it is published, but has not come out of the queue yet".into())
-        })
+        expected.shown("it is published, but has not come out of the queue yet").await
     }
 
     async fn append_once(&self, _key: &str, _bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {

@@ -7,7 +7,6 @@ use log::{info, warn};
 
 use super::Shared;
 use super::fault::Fault;
-use super::pool::Role;
 use crate::event::StreamName;
 use crate::proto::rabbit::{Code, request};
 use crate::store::amqp::Fault as AmqpFault;
@@ -62,7 +61,7 @@ impl Shared {
     }
 
     async fn command(&self, request: impl FnOnce(u32) -> Vec<u8>) -> Result<Code, Fault> {
-        self.pool.any(Role::Live).await?.command(request).await
+        self.pool.any().await?.command(request).await
     }
 }
 

@@ -12,7 +12,6 @@
 //! from 0 again. What follows is delivered from the next ordinal on, exactly.
 
 use std::cell::{Cell, RefCell};
-use std::hash::{BuildHasher, RandomState};
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
@@ -223,8 +222,7 @@ impl Feed {
                 Err(Fault::Closed) => break,
                 Err(fault) => {
                     self.away(fault);
-                    let dice = RandomState::new().hash_one(failures);
-                    monoio::time::sleep(backoff::wait(failures, dice)).await;
+                    monoio::time::sleep(backoff::wait(failures)).await;
                     failures += 1;
                 }
             }

@@ -13,7 +13,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
@@ -90,8 +89,7 @@ impl History {
                 Err(fault @ (Fault::Missing | Fault::Closed)) => return Err(fault),
                 Err(fault) => {
                     debug!("{}: history from {}: {fault}", self.name, cursor.ordinal);
-                    let dice = RandomState::new().hash_one(failures);
-                    monoio::time::sleep(backoff::wait(failures, dice)).await;
+                    monoio::time::sleep(backoff::wait(failures)).await;
                     failures += 1;
                 }
             }

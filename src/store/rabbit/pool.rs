@@ -7,7 +7,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -97,7 +96,7 @@ impl Pool {
 
     /// Makes sure that the broker can be reached.
     pub(super) async fn reach(&self) -> Result<(), Fault> {
-        self.any(Role::Live).await.map(|_| ())
+        self.any().await.map(|_| ())
     }
 
     /// A connection to a node that has `stream` and can serve one more of `role`.
@@ -106,7 +105,7 @@ impl Pool {
         stream: &str,
         role: Role,
     ) -> Result<Rc<Connection>, Fault> {
-        let asked = self.any(Role::Live).await?;
+        let asked = self.any().await?;
         let nodes = self.nodes(&asked, stream).await?;
         let wanted = nodes.wanted(role, stream);
         if self.broker.stream_host.is_some() {
@@ -155,14 +154,14 @@ impl Pool {
         Ok(Nodes { leader, replicas })
     }
 
-    /// Any connection of the role that questions can be asked on.
-    pub(super) async fn any(&self, role: Role) -> Result<Rc<Connection>, Fault> {
-        let alive = |(of, one): &&(Role, Rc<Connection>)| *of == role && one.alive();
+    /// A connection that questions can be asked on, also one without room for a subscription.
+    pub(super) async fn any(&self) -> Result<Rc<Connection>, Fault> {
+        let alive = |(of, one): &&(Role, Rc<Connection>)| *of == Role::Live && one.alive();
         let found = self.connections.borrow().iter().find(alive).map(|(_, one)| Rc::clone(one));
         if let Some(connection) = found {
             return Ok(connection);
         }
-        self.connection(role, self.entrance()).await
+        self.connection(Role::Live, self.entrance()).await
     }
 
     /// Where we connect when nobody has told us better.
@@ -231,13 +230,12 @@ impl Pool {
         let guard = UnderWay { pool: self, key };
         let made = self.dial(&key.1, place).await;
         drop(guard);
-        let dice = RandomState::new().hash_one(0);
         self.with(key, |attempts| {
             attempts.last = made.as_ref().err().cloned();
             if made.is_ok() {
                 (attempts.failures, attempts.not_before) = (0, None);
             } else {
-                let wait = backoff::wait(attempts.failures, dice);
+                let wait = backoff::wait(attempts.failures);
                 attempts.failures += 1;
                 attempts.not_before = Some(monotonic() + wait);
             }

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use monoio::time::timeout;
 
 use super::Shared;
 use super::fault::Fault;
@@ -15,11 +14,11 @@ use super::publisher::{Published, Publisher};
 use super::subscription::first_chunk;
 use crate::enrich::classify;
 use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
-use crate::limits::{BROKER_CONFIRM_TIMEOUT, BROKER_WINDOW_IDLE};
+use crate::limits::BROKER_WINDOW_IDLE;
 use crate::proto::amqp10;
 use crate::proto::rabbit::request::Offset;
 use crate::store::amqp::Message;
-use crate::store::receipts::{Expected, Marks};
+use crate::store::receipts::Marks;
 use crate::store::{
     AppendError, Bounds, Located, Observer, ReadError, Reader, Reading, Receipt, StoreError,
     StreamStore,
@@ -115,7 +114,7 @@ impl RabbitStream {
                 return Err(AppendError::Unknown(fault.to_string().into()));
             }
         }
-        self.shown(&expected, "it is stored, but has not come out of the stream yet").await
+        expected.shown("it is stored, but has not come out of the stream yet").await
     }
 
     /// Publishes as the Account Server does: to an exchange, by AMQP 0.9.1. A message-id there is
@@ -141,22 +140,7 @@ impl RabbitStream {
         published.map_err(|fault| fault.appending())?;
         let missing = "it is stored, but has not come out of the stream yet; is the stream bound \
                        to the exchange?";
-        self.shown(&expected, missing).await
-    }
-
-    /// Waits until what was stored has come out of the stream; `missing` is told when it doesn't.
-    async fn shown(
-        &self,
-        expected: &Expected<'_>,
-        missing: &'static str,
-    ) -> Result<Receipt, AppendError> {
-        let shown = async {
-            while !expected.whole() && !self.closed.get() {
-                self.feed.receipts.changed().await;
-            }
-        };
-        let _ = timeout(BROKER_CONFIRM_TIMEOUT, shown).await;
-        expected.receipt().ok_or_else(|| AppendError::Unknown(missing.into()))
+        expected.shown(missing).await
     }
 }
 
