@@ -21,6 +21,7 @@
 //! A backend knows no consumer, no socket and no door.
 
 pub mod amqp;
+mod attendance;
 mod block;
 #[cfg(any(test, feature = "sim"))]
 pub mod conformance;

@@ -1,31 +1,22 @@
 //! The one queue of a stream, which feeds all its consumers while there are some.
-//!
-//! ```text
-//!  Idle ─ attend ─▶ Starting ─▶ Live ─ lost ─▶ Away ─ backoff ─▶ Live …
-//!    ▲                  │         │              │
-//!    └── nobody here ───┴─────────┴──────────────┘
-//! ```
+//! How it is begun, lost and begun again is [`Attendance`]'s.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use log::{info, warn};
-use monoio::time::timeout;
 
 use super::Shared;
 use crate::clock::{Clock, monotonic};
 use crate::enrich::Undeliverable;
 use crate::event::{Ordinal, StreamName, Timestamp};
-use crate::limits::{
-    BROKER_ATTEND_TIMEOUT, BROKER_FAULTS_TOLD_MAX, BROKER_GRACE, STATS_PAUSE, TAIL_BYTES_FLOOR,
-};
-use crate::net::backoff;
+use crate::limits::{BROKER_FAULTS_TOLD_MAX, STATS_PAUSE, TAIL_BYTES_FLOOR};
 use crate::store::amqp::{Consuming, Fault, Message};
+use crate::store::attendance::{Attendance, Denied, State};
 use crate::store::framing::Framing;
 use crate::store::receipts::Receipts;
 use crate::store::{Bounds, Kind, Observer};
-use crate::wait::Bell;
 
 /// A stream's queue and what came of it.
 pub(super) struct Feed {
@@ -34,28 +25,12 @@ pub(super) struct Feed {
     pub(super) shared: Rc<Shared>,
     /// Where our own publishes have come out.
     pub(super) receipts: Receipts,
-    state: Cell<State>,
-    running: Cell<bool>,
-    wanted: Cell<bool>,
-    /// When somebody last was here.
-    touched: Cell<Instant>,
+    attendance: Attendance<Fault>,
     reached: Cell<Reached>,
     consuming: RefCell<Option<Rc<Consuming>>>,
-    failures: Cell<u64>,
-    failed: RefCell<Option<Fault>>,
-    changed: Bell,
     /// When it last was told that consumers are too slow.
     slow_told: Cell<Option<Instant>>,
     this: Weak<Self>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    Idle,
-    Starting,
-    Live,
-    Away,
-    Closed,
 }
 
 /// How far we have come.
@@ -80,15 +55,9 @@ impl Feed {
             observer,
             shared,
             receipts: Receipts::default(),
-            state: Cell::new(State::Idle),
-            running: Cell::new(false),
-            wanted: Cell::new(false),
-            touched: Cell::new(monotonic()),
+            attendance: Attendance::default(),
             reached: Cell::new(reached),
             consuming: RefCell::default(),
-            failures: Cell::new(0),
-            failed: RefCell::default(),
-            changed: Bell::default(),
             slow_told: Cell::new(None),
             this: this.clone(),
         })
@@ -102,41 +71,16 @@ impl Feed {
 
     /// Consumes from now on. Waits until that works, but not for long.
     pub(super) async fn attend(&self) -> Result<(), Fault> {
-        self.touched.set(monotonic());
-        self.wanted.set(true);
-        self.start();
-        let failures = self.failures.get();
-        let attending = async {
-            loop {
-                match self.state.get() {
-                    State::Live => return Ok(()),
-                    State::Closed => return Err(Fault::Stopping),
-                    State::Idle => self.start(),
-                    State::Starting | State::Away => {}
-                }
-                if self.failures.get() != failures {
-                    return Err(self.failure());
-                }
-                self.changed.rung().await;
-            }
+        let denied = |why| match why {
+            Denied::Missing | Denied::Closed => Fault::Stopping,
+            Denied::Late => Fault::Lost("the broker takes its time".into()),
         };
-        timeout(BROKER_ATTEND_TIMEOUT, attending).await.unwrap_or_else(|_| Err(self.failure()))
-    }
-
-    fn failure(&self) -> Fault {
-        let failed = self.failed.borrow().clone();
-        failed.unwrap_or_else(|| Fault::Lost("the broker takes its time".into()))
+        self.attendance.attend(|| self.start(), denied).await
     }
 
     /// See [`crate::store::StreamStore::tend`].
     pub(super) fn tend(&self, consumers: usize) {
-        if !self.wanted.get() {
-            return;
-        }
-        if consumers > 0 || !self.receipts.is_empty() {
-            self.touched.set(monotonic());
-        } else if monotonic().saturating_duration_since(self.touched.get()) > BROKER_GRACE {
-            self.wanted.set(false);
+        if self.attendance.tend(consumers > 0 || !self.receipts.is_empty()) {
             // Who attends now waits for another queue: this one has ended.
             self.end(State::Starting);
         }
@@ -144,22 +88,20 @@ impl Feed {
 
     /// Consumes no more, for good.
     pub(super) fn close(&self) {
-        self.wanted.set(false);
         self.end(State::Closed);
         self.receipts.clear();
     }
 
     fn end(&self, state: State) {
-        self.state.set(state);
         if let Some(consuming) = self.consuming.take() {
             consuming.end();
         }
-        self.changed.ring();
+        self.attendance.stop(state);
     }
 
     /// Whether it is closed for good.
     pub(super) fn closed(&self) -> bool {
-        self.state.get() == State::Closed
+        self.attendance.state() == State::Closed
     }
 
     /// Tells, but not all the time, that a consumer lost events because it is slow.
@@ -178,10 +120,8 @@ impl Feed {
 
     fn start(&self) {
         if let Some(this) = self.this.upgrade()
-            && self.state.get() != State::Closed
-            && !self.running.replace(true)
+            && self.attendance.begins()
         {
-            self.state.set(State::Starting);
             // What the tail still has is nobody's: they can't begin before now.
             self.observer.restarted(self.reached.get().next);
             monoio::spawn(async move { this.run().await });
@@ -190,58 +130,47 @@ impl Feed {
 
     /// Consumes while somebody wants it.
     async fn run(self: Rc<Self>) {
-        let mut failures = 0;
-        while self.wanted.get() {
+        while self.attendance.wanted() {
             let Shared { amqp, broker, .. } = &*self.shared;
             let consume = amqp.consume(broker.exchange(), broker.exchange_kind, self.name.as_str());
             let fault = match consume.await {
-                Ok(_) if !self.wanted.get() => break,
-                Ok(consuming) => {
-                    failures = 0;
-                    self.take_all(Rc::new(consuming)).await
-                }
+                Ok(_) if !self.attendance.wanted() => break,
+                Ok(consuming) => self.take_all(Rc::new(consuming)).await,
                 Err(fault) => Some(fault),
             };
             if let Some(fault) = fault
-                && self.wanted.get()
+                && self.attendance.wanted()
             {
                 self.away(fault);
-                monoio::time::sleep(backoff::wait(failures)).await;
-                failures += 1;
+                self.attendance.back_off().await;
             }
         }
-        self.running.set(false);
-        if self.state.get() != State::Closed {
-            self.state.set(State::Idle);
-        }
-        self.changed.ring();
+        self.attendance.ends();
     }
 
     /// Takes what comes until it ends, and says why it did; `None` when we have ended it.
     async fn take_all(&self, consuming: Rc<Consuming>) -> Option<Fault> {
         *self.consuming.borrow_mut() = Some(Rc::clone(&consuming));
-        if self.state.replace(State::Live) == State::Away {
+        if self.attendance.live() {
             info!("{}: consumed again", self.name);
         }
-        self.changed.ring();
         loop {
             match consuming.next().await {
-                Ok(messages) if self.state.get() == State::Live => self.take(&messages).await,
-                Err(fault) if self.state.get() == State::Live => return Some(fault),
+                Ok(messages) if self.attendance.state() == State::Live => {
+                    self.take(&messages).await
+                }
+                Err(fault) if self.attendance.state() == State::Live => return Some(fault),
                 Ok(_) | Err(_) => return None,
             }
         }
     }
 
     fn away(&self, fault: Fault) {
-        if self.state.get() == State::Live {
-            warn!("{}: not consumed now, what is published meanwhile is lost: {fault}", self.name);
-        }
         self.consuming.take();
-        self.state.set(State::Away);
-        *self.failed.borrow_mut() = Some(fault);
-        self.failures.set(self.failures.get() + 1);
-        self.changed.ring();
+        let told = fault.to_string();
+        if self.attendance.away(fault) {
+            warn!("{}: not consumed now, what is published meanwhile is lost: {told}", self.name);
+        }
     }
 
     /// Shows what came, and lets it be sent before more is shown than the smallest tail holds: who
@@ -263,7 +192,7 @@ impl Feed {
                 self.shared.turnstile.next().await;
                 shown = 0;
             }
-            if self.state.get() == State::Closed {
+            if self.attendance.state() == State::Closed {
                 return;
             }
             shown += block.bytes.len() as u64;

@@ -1,10 +1,6 @@
 //! The one live subscription of a stream, which feeds all its consumers.
 //!
-//! ```text
-//!  Idle ─ attend ─▶ Starting ─▶ Live ─ lost ─▶ Away ─ backoff ─▶ Live …
-//!    ▲                  │         │              │
-//!    └── nobody here ───┴─────────┴──────────────┘     Missing: no such stream
-//! ```
+//! How it is begun, lost and begun again is [`Attendance`]'s.
 //!
 //! The first time it begins with the stream's last chunk, which tells where the stream ends. After
 //! an interruption it begins with the chunk that holds the last event it had: its timestamp proves
@@ -13,10 +9,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::Instant;
 
 use log::{error, info, warn};
-use monoio::time::timeout;
 
 use super::Shared;
 use super::delivery::{Delivery, deliver, pass_by};
@@ -24,16 +18,14 @@ use super::fault::Fault;
 use super::ids::Sink;
 use super::pool::{Pool, Role};
 use super::subscription::Subscription;
-use crate::clock::monotonic;
 use crate::event::{Ordinal, StreamName, Timestamp};
-use crate::limits::{BROKER_ATTEND_TIMEOUT, BROKER_GRACE, BROKER_LIVE_CREDIT};
-use crate::net::backoff;
+use crate::limits::BROKER_LIVE_CREDIT;
 use crate::proto::amqp10;
 use crate::proto::rabbit::chunk::{Fault as ChunkFault, Head};
 use crate::proto::rabbit::request::Offset;
+use crate::store::attendance::{Attendance, Denied, State};
 use crate::store::receipts::Receipts;
 use crate::store::{Bounds, Kind, Observer};
-use crate::wait::Bell;
 
 /// A stream's live subscription.
 pub(super) struct Feed {
@@ -42,11 +34,7 @@ pub(super) struct Feed {
     shared: Rc<Shared>,
     /// Where our own publishes have come out.
     pub(super) receipts: Receipts,
-    state: Cell<State>,
-    running: Cell<bool>,
-    wanted: Cell<bool>,
-    /// When somebody last was here.
-    touched: Cell<Instant>,
+    attendance: Attendance<Fault>,
     reached: Cell<Option<Reached>>,
     subscription: RefCell<Option<Subscription>>,
     /// Chunks taken before the subscription was in our hands.
@@ -57,20 +45,7 @@ pub(super) struct Feed {
     unproved: Cell<bool>,
     /// The stream isn't the one it was.
     reborn: Cell<bool>,
-    failures: Cell<u64>,
-    failed: RefCell<Option<Fault>>,
-    changed: Bell,
     this: Weak<Self>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    Idle,
-    Starting,
-    Live,
-    Away,
-    Missing,
-    Closed,
 }
 
 /// How far we have come.
@@ -96,19 +71,13 @@ impl Feed {
             observer,
             shared,
             receipts: Receipts::default(),
-            state: Cell::new(State::Idle),
-            running: Cell::new(false),
-            wanted: Cell::new(false),
-            touched: Cell::new(monotonic()),
+            attendance: Attendance::default(),
             reached: Cell::new(None),
             subscription: RefCell::default(),
             owed: Cell::new(0),
             lost: Cell::new(false),
             unproved: Cell::new(false),
             reborn: Cell::new(false),
-            failures: Cell::new(0),
-            failed: RefCell::default(),
-            changed: Bell::default(),
             this: this.clone(),
         })
     }
@@ -137,109 +106,65 @@ impl Feed {
 
     /// Watches the stream from now on. Waits until that works, but not for long.
     pub(super) async fn attend(&self) -> Result<(), Fault> {
-        self.touch();
-        if self.state.get() == State::Live {
-            return Ok(());
-        }
-        self.start();
-        let failures = self.failures.get();
-        let attending = async {
-            loop {
-                match self.state.get() {
-                    State::Live => return Ok(()),
-                    State::Missing => return Err(Fault::Missing),
-                    State::Closed => return Err(Fault::Closed),
-                    State::Idle => self.start(),
-                    State::Starting | State::Away => {}
-                }
-                if self.failures.get() != failures {
-                    return Err(self.failure());
-                }
-                self.changed.rung().await;
-            }
+        let denied = |why| match why {
+            Denied::Missing => Fault::Missing,
+            Denied::Closed => Fault::Closed,
+            Denied::Late => Fault::Lost("the broker takes its time".into()),
         };
-        timeout(BROKER_ATTEND_TIMEOUT, attending).await.unwrap_or_else(|_| Err(self.failure()))
-    }
-
-    fn failure(&self) -> Fault {
-        let failed = self.failed.borrow().clone();
-        failed.unwrap_or_else(|| Fault::Lost("the broker takes its time".into()))
-    }
-
-    fn touch(&self) {
-        self.touched.set(monotonic());
-        self.wanted.set(true);
+        self.attendance.attend(|| self.start(), denied).await
     }
 
     /// See [`crate::store::StreamStore::tend`].
     pub(super) fn tend(&self, consumers: usize) {
-        if !self.wanted.get() {
-            return;
-        }
-        if consumers > 0 || !self.receipts.is_empty() {
-            self.touched.set(monotonic());
-        } else if monotonic().saturating_duration_since(self.touched.get()) > BROKER_GRACE {
-            self.wanted.set(false);
-            self.changed.ring();
+        if self.attendance.tend(consumers > 0 || !self.receipts.is_empty()) {
+            self.attendance.changed.ring();
         }
     }
 
     /// Stops watching for good.
     pub(super) fn close(&self) {
-        self.state.set(State::Closed);
-        self.wanted.set(false);
         self.subscription.take();
         self.receipts.clear();
-        self.changed.ring();
+        self.attendance.stop(State::Closed);
     }
 
     fn start(&self) {
         if let Some(this) = self.this.upgrade()
-            && !self.running.replace(true)
-            && self.state.get() != State::Closed
+            && self.attendance.begins()
         {
-            self.state.set(State::Starting);
             monoio::spawn(async move { this.run().await });
         }
     }
 
     /// Watches while somebody wants it.
     async fn run(self: Rc<Self>) {
-        let mut failures = 0;
-        while self.wanted.get() && self.state.get() != State::Closed {
+        while self.attendance.wanted() {
             match self.begin().await {
-                Ok(()) if self.state.get() == State::Closed => break,
+                // Closed, or given up, while we asked.
+                _ if !self.attendance.wanted() => break,
                 Ok(()) if self.reborn.get() => {}
                 Ok(()) => {
-                    failures = 0;
-                    self.become_live();
+                    if self.attendance.live() {
+                        info!("{}: watched again, from {}", self.name, self.bounds().ceiling);
+                    }
                     self.until_over().await;
                 }
-                Err(Fault::Missing) => {
-                    self.gone();
-                    break;
-                }
+                Err(Fault::Missing) => self.gone(),
                 Err(Fault::Closed) => break,
                 Err(fault) => {
                     self.away(fault);
-                    monoio::time::sleep(backoff::wait(failures)).await;
-                    failures += 1;
+                    self.attendance.back_off().await;
                 }
             }
             self.subscription.take();
             if self.reborn.get() {
                 self.gone();
-                break;
             }
         }
         self.subscription.take();
-        self.running.set(false);
-        if !matches!(self.state.get(), State::Closed | State::Missing) {
-            // Who comes next begins anew.
-            self.state.set(State::Idle);
+        if self.attendance.ends() {
             self.reached.set(None);
         }
-        self.changed.ring();
     }
 
     /// Subscribes, and finds out where the stream stands.
@@ -279,34 +204,23 @@ impl Feed {
         self.observer.restarted(ceiling);
     }
 
-    fn become_live(&self) {
-        if self.state.replace(State::Live) == State::Away {
-            info!("{}: watched again, from {}", self.name, self.bounds().ceiling);
-        }
-        self.changed.ring();
-    }
-
     /// Waits until the subscription is lost, or nobody wants it any more.
     async fn until_over(&self) {
-        while !self.lost.get() && self.wanted.get() && !self.reborn.get() {
-            self.changed.rung().await;
+        while !self.lost.get() && self.attendance.wanted() && !self.reborn.get() {
+            self.attendance.changed.rung().await;
         }
     }
 
     fn away(&self, fault: Fault) {
-        if self.state.get() == State::Live {
-            warn!("{}: not watched now: {fault}", self.name);
+        let told = fault.to_string();
+        if self.attendance.away(fault) {
+            warn!("{}: not watched now: {told}", self.name);
         }
-        self.state.set(State::Away);
-        *self.failed.borrow_mut() = Some(fault);
-        self.failures.set(self.failures.get() + 1);
-        self.changed.ring();
     }
 
     /// There is no such stream, or no longer the one that it was.
     fn gone(&self) {
-        self.state.set(State::Missing);
-        self.wanted.set(false);
+        self.attendance.stop(State::Missing);
         self.receipts.clear();
         if self.reached.take().is_some() {
             let how = if self.reborn.get() { "was made anew" } else { "is gone" };
@@ -317,7 +231,7 @@ impl Feed {
 
     /// Nothing that still comes is for our consumers: not behind a chunk of another stream either.
     fn is_over(&self) -> bool {
-        self.reborn.get() || matches!(self.state.get(), State::Closed | State::Missing)
+        self.reborn.get() || matches!(self.attendance.state(), State::Closed | State::Missing)
     }
 
     /// Whether this chunk belongs to another stream than the one we had.
@@ -382,7 +296,7 @@ impl Sink for Feed {
         };
         if self.is_reborn(&head) {
             self.reborn.set(true);
-            return self.changed.ring();
+            return self.attendance.changed.ring();
         }
         let first = Ordinal::checked(head.first_offset).unwrap_or_default();
         let wanted = self.ceiling().unwrap_or(first);
@@ -422,6 +336,6 @@ impl Sink for Feed {
 
     fn lost(&self) {
         self.lost.set(true);
-        self.changed.ring();
+        self.attendance.changed.ring();
     }
 }
