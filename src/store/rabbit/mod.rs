@@ -10,12 +10,12 @@
 //! ```
 //!
 //! Ordinals are the stream's offsets and timestamps its chunks', both the broker's. A stream is
-//! watched while it has consumers ([`feed`]); who is behind the tail reads the history through a
-//! window that others may share ([`history`]). A broker that is away is waited for: consumers stay,
+//! watched while it has consumers (`feed`); who is behind the tail reads the history through a
+//! window that others may share (`history`). A broker that is away is waited for: consumers stay,
 //! and go on with the next ordinal.
 //!
 //! Retention, durability and replication are the broker's. Streams are the Account Server's: they
-//! are made and deleted here only where that is asked for ([`declaring`]).
+//! are made and deleted here only where that is asked for (`declaring`).
 
 mod connection;
 mod damages;
