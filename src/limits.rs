@@ -76,6 +76,12 @@ pub const FAN_OUT_TURN: usize = 256;
 /// Size of a shard's shared read buffer, in bytes.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Buffers read from one client before the others get a turn.
+pub const INBOX_READS_MAX: usize = 4;
+
+/// Sockets that a poller tells of at once: 12 bytes each.
+pub const POLLER_EVENTS_MAX: usize = 256;
+
 /// Messages that may wait in a shard's mailbox; whoever sends more waits.
 pub const MAILBOX_MESSAGES_MAX: usize = 1024;
 
@@ -138,6 +144,10 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// hands out any of it, so this bounds what a consumer that catches up holds. A larger event is a
 /// block of its own.
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
+
+/// Most zeros written behind the end of a segment at once, in bytes: thousands of small groups then
+/// sync twice to four times as fast, and a stream takes at most so much more disk.
+pub const WRITE_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Largest single write of several blocks, in bytes: their memory is freed as one, so a reader of
 /// one block must not hold many.
