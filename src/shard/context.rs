@@ -18,6 +18,7 @@ use crate::wait::Permits;
 
 use super::directory::Directory;
 use super::home::Home;
+use super::inbox::Inbox;
 use super::mailbox::{Mailboxes, Message};
 
 /// One shard.
@@ -35,9 +36,9 @@ pub(super) struct Shard<S: Store> {
     pub(super) mailboxes: Mailboxes,
     pub(super) sockets: Sockets,
     pub(super) turnstile: Turnstile,
+    pub(super) inbox: Inbox<S>,
     pub(super) history_permits: Permits,
     pub(super) body_budget: Rc<super::budget::Budget>,
-    pub(super) read_buffer: RefCell<Vec<u8>>,
     /// Requests being answered.
     pub(super) requests: Cell<usize>,
     /// The service stops: no new work.

@@ -15,8 +15,9 @@ use crate::doors::management::Publication;
 use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
 use crate::hub::{Consumer, Tail};
 use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
-use crate::net::Socket;
+use crate::net::{Parked, Socket};
 use crate::observe::logging::ACCESS;
+use crate::registry::EventStream;
 use crate::store::{
     AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
     StreamStore,
@@ -120,7 +121,7 @@ impl<S: Store> Home<S> {
         let store = self.store().ok_or(ReadError::Closed)?;
         let bounds = store.survey().await?;
         let hub = self.hub.borrow();
-        let consumers = hub.sessions.iter().filter(|(_, session)| &*session.uuid == uuid).count();
+        let consumers = hub.sessions.iter().filter(|(_, session)| session.event_stream.uuid == uuid).count();
         Ok((bounds, consumers))
     }
 
@@ -132,7 +133,7 @@ impl<S: Store> Home<S> {
     pub(super) async fn join(
         self: &Rc<Self>,
         socket: Socket,
-        uuid: Arc<str>,
+        event_stream: Arc<EventStream>,
         start: Start,
         greeting: &[u8],
     ) -> Result<(), (Socket, Reason)> {
@@ -140,15 +141,15 @@ impl<S: Store> Home<S> {
         // Much may have happened while a timestamp was looked up.
         let reason = match &placement {
             _ if self.shard.stopping.get() => Some(super::reasons::RESTART),
-            _ if self.shard.directory.borrow().by_uuid(&uuid).is_none() => {
+            _ if self.shard.directory.borrow().by_uuid(&event_stream.uuid).is_none() => {
                 Some(super::reasons::DELETED)
             }
             Ok(_) => None,
-            Err(ReadError::Missing) => Some(super::reasons::not_found(&uuid)),
+            Err(ReadError::Missing) => Some(super::reasons::not_found(&event_stream.uuid)),
             Err(ReadError::Unreachable(_)) => Some(super::reasons::UNREACHABLE),
             Err(fault) => {
                 warn!("{}: a start can't be found: {fault}", self.name);
-                Some(super::reasons::not_found(&uuid))
+                Some(super::reasons::not_found(&event_stream.uuid))
             }
         };
         let placement = match (placement, reason) {
@@ -158,18 +159,27 @@ impl<S: Store> Home<S> {
         if self.shard.config.exclusive {
             self.end_all(&super::reasons::DISPLACED, |_| true);
         }
-        let session = Rc::new(self.session(socket, uuid, &placement));
-        let key = self.hub.borrow_mut().sessions.insert(Rc::clone(&session));
+        let socket = match socket.park() {
+            Ok(socket) => socket,
+            Err(fault) => {
+                warn!("{}: a consumer can't be taken in: {fault}", self.name);
+                return Ok(());
+            }
+        };
+        let session = Rc::new(self.session(socket, event_stream, &placement));
         // The pump flag keeps events back until the greeting is out.
         session.pumping.set(true);
-        session.awaiting_peer.set(true);
-        let greeted = session.socket.write_all(greeting).await;
-        session.awaiting_peer.set(false);
+        session.key.set(self.hub.borrow_mut().sessions.insert(Rc::clone(&session)));
+        if let Err(fault) = self.shard.inbox.listen(&session) {
+            warn!("{}: a consumer can't be taken in: {fault}", self.name);
+            self.leave(&session);
+            return Ok(());
+        }
+        let greeted = session.greet(greeting).await;
         session.pumping.set(false);
         if greeted.is_err() {
             session.broken();
         }
-        monoio::spawn(super::inbox::run(Rc::clone(&session), key));
         session.advance();
         Ok(())
     }
@@ -193,18 +203,26 @@ impl<S: Store> Home<S> {
         Ok(Placement { cursor: Cursor::before(ordinal), not_before })
     }
 
-    fn session(&self, socket: Socket, uuid: Arc<str>, placement: &Placement) -> Session<S> {
+    fn session(
+        &self,
+        socket: Parked,
+        event_stream: Arc<EventStream>,
+        placement: &Placement,
+    ) -> Session<S> {
         let now = self.shard.now();
         #[expect(clippy::expect_used, reason = "sessions are made by the home itself")]
         let home = self.this.upgrade().expect("a home that is used is alive");
         Session {
             socket,
-            uuid,
+            key: Cell::default(),
+            event_stream,
             consumer: RefCell::new(Consumer::new(
                 placement.cursor,
                 self.ceiling(),
                 placement.not_before,
             )),
+            inbound: RefCell::default(),
+            unheard: Cell::new(false),
             stirred: Bell::default(),
             pumping: Cell::new(false),
             awaiting_peer: Cell::new(false),
@@ -214,24 +232,23 @@ impl<S: Store> Home<S> {
             deadline: Cell::new(None),
             close_received: Cell::new(false),
             faulty: Cell::new(false),
-            ended: RefCell::new(None),
-            stats: Cell::new((placement.cursor, now)),
+            ended: OnceCell::new(),
+            stats: Cell::new((placement.cursor.ordinal, now)),
             home,
         }
     }
 
     /// Takes a session out whose connection is over.
-    pub(super) fn leave(&self, session: &Rc<Session<S>>, key: usize) {
-        let gone = self.hub.borrow_mut().sessions.try_remove(key);
+    pub(super) fn leave(&self, session: &Rc<Session<S>>) {
+        let gone = self.hub.borrow_mut().sessions.try_remove(session.key.get());
         assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
-        let ended = session.ended.borrow();
         let gone = super::reasons::GONE;
-        let reason = ended.as_ref().unwrap_or(&gone);
+        let reason = session.ended.get().map_or(&gone, Box::as_ref);
         info!(
             target: ACCESS,
             "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",
             session.socket.peer(),
-            session.uuid,
+            session.event_stream.uuid,
             reason.code,
             reason.text,
             session.consumer.borrow().cursor().ordinal,
@@ -241,14 +258,14 @@ impl<S: Store> Home<S> {
     /// Ends all consumers because the stream is gone from where it was kept.
     fn end_as_missing(&self) {
         for session in self.sessions() {
-            session.end(&super::reasons::not_found(&session.uuid));
+            session.end(&super::reasons::not_found(&session.event_stream.uuid));
         }
     }
 
     /// Ends the consumers that `which` picks by their event stream.
     pub(super) fn end_all(&self, reason: &Reason, which: impl Fn(&str) -> bool) {
         for session in self.sessions() {
-            if which(&session.uuid) {
+            if which(&session.event_stream.uuid) {
                 session.end(reason);
             }
         }

@@ -136,8 +136,7 @@ async fn join<S: Store>(
         _ if !known => reasons::unknown(&event_stream.uuid),
         None => reasons::not_found(&event_stream.uuid),
         Some(home) => {
-            let uuid = event_stream.uuid.as_str().into();
-            match home.join(socket, uuid, start, &greeting).await {
+            match home.join(socket, Arc::clone(&event_stream), start, &greeting).await {
                 Ok(()) => return,
                 Err((socket, reason)) => {
                     return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;

@@ -11,7 +11,7 @@ use log::{error, warn};
 use crate::clock::{Clock, monotonic};
 use crate::config::{Broker, Config, StoreKind};
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES,
+    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX,
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
@@ -26,10 +26,11 @@ use crate::wait::Permits;
 use super::budget::Budget;
 use super::context::Shard;
 use super::directory::Directory;
+use super::inbox::Inbox;
 use super::mailbox::{Mailboxes, Message, Report};
 use super::registrar::{Orders, Registrar};
 use super::threads::Chosen;
-use super::{internal, public, shutdown, sweep};
+use super::{inbox, internal, public, shutdown, sweep};
 
 /// What a shard is given to start with.
 pub(super) struct Boot {
@@ -92,7 +93,14 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
 /// Runs the shard to its end; true when it ended cleanly.
 async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
     let Boot { index, config, event_streams, public, internal, .. } = boot;
-    let Boot { mailboxes, sockets, inbox, events, .. } = boot;
+    let Boot { mailboxes, sockets, inbox: mail, events, .. } = boot;
+    let consumers = match Inbox::new() {
+        Ok(consumers) => consumers,
+        Err(fault) => {
+            error!("shard {index} can't start: {fault}");
+            return false;
+        }
+    };
     let shard = Rc::new(Shard {
         index,
         store,
@@ -102,9 +110,9 @@ async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
         mailboxes,
         sockets,
         turnstile,
+        inbox: consumers,
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
-        read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
         requests: Cell::new(0),
         stopping: Cell::new(false),
         coarse_now: Cell::new(monotonic()),
@@ -113,7 +121,8 @@ async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
     open_all(&shard).await;
     let (stop, stopped) = bounded(1);
     let (finish, finished) = bounded(1);
-    monoio::spawn(read_mailbox(Rc::clone(&shard), inbox, stop, finish));
+    monoio::spawn(read_mailbox(Rc::clone(&shard), mail, stop, finish));
+    monoio::spawn(inbox::run(Rc::clone(&shard)));
     monoio::spawn(sweep::sessions(Rc::clone(&shard)));
     monoio::spawn(sweep::retention(Rc::clone(&shard)));
     monoio::spawn(sweep::syncs(Rc::clone(&shard)));

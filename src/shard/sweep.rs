@@ -55,7 +55,7 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
     if now >= session.ping_due.get() {
         if session.pings_unanswered.get() >= PINGS_UNANSWERED_MAX && !session.pumping.get() {
             debug!("{}: {} is silent", session.home.name, session.socket.peer());
-            session.ended.borrow_mut().get_or_insert(reasons::SILENT);
+            session.ends_because(reasons::SILENT);
             session.socket.abort();
             return;
         }
@@ -71,17 +71,16 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
 fn stats_line<S: Store>(session: &Session<S>, now: Instant) {
     let interval = session.home.shard.config.message_stats_interval;
     let (last, when) = session.stats.get();
-    let cursor = session.consumer.borrow().cursor();
-    let passed = cursor.ordinal.since(last.ordinal);
+    let next = session.consumer.borrow().cursor().ordinal;
+    let passed = next.since(last);
     if interval == 0 || passed < interval || now.saturating_duration_since(when) < STATS_PAUSE {
         return;
     }
-    session.stats.set((cursor, now));
+    session.stats.set((next, now));
     info!(
-        "EventStream {} {}: {passed} events sent, next {} of {}",
-        session.uuid,
+        "EventStream {} {}: {passed} events sent, next {next} of {}",
+        session.event_stream.uuid,
         session.socket.peer(),
-        cursor.ordinal,
         session.home.ceiling(),
     );
 }
