@@ -221,7 +221,7 @@ impl<S: Store> Home<S> {
                 self.ceiling(),
                 placement.not_before,
             )),
-            inbound: RefCell::default(),
+            inbound: Cell::default(),
             unheard: Cell::new(false),
             stirred: Bell::default(),
             pumping: Cell::new(false),
@@ -229,7 +229,6 @@ impl<S: Store> Home<S> {
             progress: Cell::new(now),
             ping_due: Cell::new(now + self.shard.config.ping_interval),
             pings_unanswered: Cell::new(0),
-            deadline: Cell::new(None),
             close_received: Cell::new(false),
             faulty: Cell::new(false),
             ended: OnceCell::new(),
@@ -243,7 +242,7 @@ impl<S: Store> Home<S> {
         let gone = self.hub.borrow_mut().sessions.try_remove(session.key.get());
         assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
         let gone = super::reasons::GONE;
-        let reason = session.ended.get().map_or(&gone, Box::as_ref);
+        let reason = session.ended.get().map_or(&gone, |ended| &ended.reason);
         info!(
             target: ACCESS,
             "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",

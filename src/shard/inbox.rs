@@ -158,7 +158,7 @@ fn take<S: Store>(session: &Rc<Session<S>>, bytes: &mut [u8]) {
         }
     }
     if !inbound.at_rest() {
-        session.inbound.replace(Some(inbound));
+        session.inbound.set(Some(inbound));
     }
     session.advance();
 }

@@ -9,7 +9,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::event::{Cursor, Ordinal, Reason};
 use crate::hub::{Consumer, Outcome, Step};
@@ -33,7 +33,7 @@ pub(super) struct Session<S: Store> {
     pub(super) event_stream: Arc<EventStream>,
     pub(super) consumer: RefCell<Consumer>,
     /// A frame of the client's that has arrived in part.
-    pub(super) inbound: RefCell<Option<Box<Inbound>>>,
+    pub(super) inbound: Cell<Option<Box<Inbound>>>,
     /// It has more to say, and waits for its turn.
     pub(super) unheard: Cell<bool>,
     /// Rung when a pump that waits for the socket, or for history, has something to do.
@@ -48,16 +48,22 @@ pub(super) struct Session<S: Store> {
     pub(super) ping_due: Cell<Instant>,
     /// Pings since the last sign of life.
     pub(super) pings_unanswered: Cell<u8>,
-    /// Set once the session is ending: when the connection is cut at the latest.
-    pub(super) deadline: Cell<Option<Instant>>,
     /// The peer's close frame has arrived.
     pub(super) close_received: Cell<bool>,
     /// The peer broke the protocol: its close frame will never be seen.
     pub(super) faulty: Cell<bool>,
-    /// Why it ended, for the access log.
-    pub(super) ended: OnceCell<Box<Reason>>,
+    /// Set once it ends.
+    pub(super) ended: OnceCell<Box<Ended>>,
     /// Ordinal and moment of the last stats line.
     pub(super) stats: Cell<(Ordinal, Instant)>,
+}
+
+/// How a session ends.
+pub(super) struct Ended {
+    /// Why, for the access log.
+    pub(super) reason: Reason,
+    /// When the connection is cut at the latest.
+    pub(super) deadline: Cell<Option<Instant>>,
 }
 
 /// Where driving a session came to.
@@ -192,7 +198,7 @@ impl<S: Store> Session<S> {
     pub(super) fn fail(self: &Rc<Self>, reason: &Reason) {
         self.faulty.set(true);
         self.end(reason);
-        self.deadline.set(Some(self.home.shard.now() + FAULT_TIMEOUT));
+        self.cut_after(FAULT_TIMEOUT);
     }
 
     /// As [`Session::end`], from inside its own pump, which goes on driving.
@@ -209,7 +215,7 @@ impl<S: Store> Session<S> {
     fn close_with(&self, consumer: &mut Consumer, frame: &[u8], reason: Reason) {
         consumer.end(frame);
         self.ends_because(reason);
-        self.deadline.set(Some(self.home.shard.now() + CLOSE_TIMEOUT));
+        self.cut_after(CLOSE_TIMEOUT);
     }
 
     /// The peer has sent its close frame: answers it, or completes ours.
@@ -236,7 +242,15 @@ impl<S: Store> Session<S> {
 
     /// Takes note of why it ends; the first reason stays.
     pub(super) fn ends_because(&self, reason: Reason) {
-        self.ended.get_or_init(|| Box::new(reason));
+        let ended = Ended { reason, deadline: Cell::default() };
+        self.ended.get_or_init(|| Box::new(ended));
+    }
+
+    /// Has the connection of a session that ends cut when the peer takes longer than this.
+    fn cut_after(&self, time: Duration) {
+        if let Some(ended) = self.ended.get() {
+            ended.deadline.set(Some(self.home.shard.now() + time));
+        }
     }
 
     /// The connection can't be written to any more.

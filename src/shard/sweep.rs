@@ -40,7 +40,7 @@ pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
 
 fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
     let config = &session.home.shard.config;
-    if let Some(deadline) = session.deadline.get() {
+    if let Some(deadline) = session.ended.get().and_then(|ended| ended.deadline.get()) {
         if now >= deadline {
             session.socket.abort();
         }
