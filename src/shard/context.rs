@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use log::{error, warn};
 
+use crate::census::Driver;
 use crate::config::Config;
 use crate::doors::management::Publication;
 use crate::event::StreamName;
@@ -19,6 +20,7 @@ use crate::wait::Permits;
 use super::directory::Directory;
 use super::home::Home;
 use super::mailbox::{Mailboxes, Message};
+use super::meters::Meters;
 
 /// One shard.
 pub(super) struct Shard<S: Store> {
@@ -43,6 +45,8 @@ pub(super) struct Shard<S: Store> {
     /// The service stops: no new work.
     pub(super) stopping: Cell<bool>,
     pub(super) coarse_now: Cell<Instant>,
+    pub(super) driver: Driver,
+    pub(super) meters: Meters,
 }
 
 impl<S: Store> Shard<S> {
