@@ -6,6 +6,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::event::Timestamp;
 
 /// A source of wall-clock time. Clones share a manual clock.
@@ -57,4 +59,10 @@ fn system_now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// Processor time that this thread has used so far.
+#[must_use]
+pub fn thread_busy() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

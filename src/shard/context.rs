@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use log::{error, warn};
 
+use crate::census::Driver;
 use crate::config::Config;
 use crate::doors::management::Publication;
 use crate::event::StreamName;
@@ -20,6 +21,7 @@ use super::directory::Directory;
 use super::home::Home;
 use super::inbox::Inbox;
 use super::mailbox::{Mailboxes, Message};
+use super::meters::Meters;
 
 /// One shard.
 pub(super) struct Shard<S: Store> {
@@ -44,6 +46,8 @@ pub(super) struct Shard<S: Store> {
     /// The service stops: no new work.
     pub(super) stopping: Cell<bool>,
     pub(super) coarse_now: Cell<Instant>,
+    pub(super) driver: Driver,
+    pub(super) meters: Meters,
 }
 
 impl<S: Store> Shard<S> {

@@ -25,6 +25,7 @@ use crate::store::{
 use crate::wait::Bell;
 
 use super::context::Shard;
+use super::meters::{Flow, Pacer};
 use super::session::Session;
 
 /// A stream at home.
@@ -35,6 +36,8 @@ pub(super) struct Home<S: Store> {
     store: OnceCell<Rc<S::Stream>>,
     /// A fan-out is at work.
     fanning: Cell<bool>,
+    pub(super) flow: Flow,
+    pub(super) pacer: Pacer,
     this: Weak<Self>,
 }
 
@@ -70,6 +73,8 @@ impl<S: Store> Home<S> {
             hub: RefCell::new(hub),
             store: OnceCell::new(),
             fanning: Cell::new(false),
+            flow: Flow::default(),
+            pacer: Pacer::new(shard.now()),
             this: this.clone(),
         });
         let observer: Rc<dyn Observer> = Rc::new(Feed(Rc::downgrade(&home)));
@@ -121,7 +126,8 @@ impl<S: Store> Home<S> {
         let store = self.store().ok_or(ReadError::Closed)?;
         let bounds = store.survey().await?;
         let hub = self.hub.borrow();
-        let consumers = hub.sessions.iter().filter(|(_, session)| session.event_stream.uuid == uuid).count();
+        let consumers =
+            hub.sessions.iter().filter(|(_, session)| session.event_stream.uuid == uuid).count();
         Ok((bounds, consumers))
     }
 
@@ -254,6 +260,21 @@ impl<S: Store> Home<S> {
         );
     }
 
+    /// Counts what a consumer's socket took.
+    pub(super) fn sent(&self, events: u64, bytes: u64) {
+        for flow in [&self.flow, &self.shard.meters.flow] {
+            flow.events_out.add(events);
+            flow.bytes_out.add(bytes);
+        }
+    }
+
+    /// Counts events that were no longer retained when a consumer came to them.
+    pub(super) fn lost(&self, events: u64) {
+        for flow in [&self.flow, &self.shard.meters.flow] {
+            flow.events_lost.add(events);
+        }
+    }
+
     /// Ends all consumers because the stream is gone from where it was kept.
     fn end_as_missing(&self) {
         for session in self.sessions() {
@@ -335,6 +356,10 @@ struct Feed<S: Store>(Weak<Home<S>>);
 impl<S: Store> Observer for Feed<S> {
     fn visible(&self, block: &Block) {
         if let Some(home) = self.0.upgrade() {
+            for flow in [&home.flow, &home.shard.meters.flow] {
+                flow.events_in.add(u64::from(block.count));
+                flow.bytes_in.add(block.bytes.len() as u64);
+            }
             home.hub.borrow_mut().tail.push(block);
             home.wake();
         }

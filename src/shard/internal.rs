@@ -9,7 +9,7 @@ use monoio::time::timeout;
 
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::health::{self, Health, Probe};
-use crate::doors::management::{Call, call, route};
+use crate::doors::management::{Call, call, metrics, route};
 use crate::limits::HEALTH_TIMEOUT;
 use crate::net::Socket;
 use crate::observe::logging::{ACCESS, HTTP};
@@ -17,21 +17,28 @@ use crate::proto::http::{Framing, Head, Reply, Response};
 use crate::registry::EventStream;
 use crate::store::{AppendError, Bounds, ReadError, Store};
 
+use super::census::Taker;
 use super::context::Shard;
 use super::http::{Connection, Stop};
 use super::mailbox::Message;
 use super::public::target;
 use super::registrar::{ChangeError, Registrar};
 
+/// Those who do what takes more than one shard.
+pub(super) struct Desk {
+    pub(super) registrar: Registrar,
+    pub(super) taker: Taker,
+}
+
 /// Serves one connection until it is closed.
-pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, registrar: Rc<Registrar>, socket: Socket) {
+pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, desk: Rc<Desk>, socket: Socket) {
     let mut connection = Connection::new(socket, shard.turnstile.clone());
     let mut first = true;
     loop {
         let Some(head) = connection.request(first).await else { return };
         first = false;
         let in_flight = InFlight::new(&shard);
-        let (response, intact) = match respond(&shard, &registrar, &mut connection, &head).await {
+        let (response, intact) = match respond(&shard, &desk, &mut connection, &head).await {
             Ok(response) => (response, true),
             Err(Stop::Answer(response)) => (response, false),
             Err(Stop::Gone) => return,
@@ -74,7 +81,7 @@ impl<S: Store> Drop for InFlight<S> {
 /// The response to one request. An error leaves the connection unusable.
 async fn respond<S: Store>(
     shard: &Rc<Shard<S>>,
-    registrar: &Registrar,
+    desk: &Desk,
     connection: &mut Connection,
     head: &Head,
 ) -> Result<Response, Stop> {
@@ -88,12 +95,12 @@ async fn respond<S: Store>(
     };
     let (body, _share) = connection.body(head, rule.bytes_max(), &shard.body_budget).await?;
     Ok(match call(route, head, body, event_bytes_max) {
-        Ok(call) => perform(shard, registrar, call).await,
+        Ok(call) => perform(shard, desk, call).await,
         Err(response) => response,
     })
 }
 
-async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Call) -> Response {
+async fn perform<S: Store>(shard: &Rc<Shard<S>>, desk: &Desk, call: Call) -> Response {
     let config = &shard.config;
     let ingress = Ingress { location: &config.ingress_location, secure: config.ingress_secure };
     match call {
@@ -101,17 +108,18 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, registrar: &Registrar, call: Ca
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
         Call::Health(probe) => health::answer(probe, &examine(shard, probe).await),
+        Call::Metrics => metrics::answer(&desk.taker.census(shard).await),
         Call::List => {
             let all = shard.directory.borrow().all();
             answer::listed(all.iter().map(|one| &**one), ingress)
         }
-        Call::Create(creation) => match registrar.create(shard, creation).await {
+        Call::Create(creation) => match desk.registrar.create(shard, creation).await {
             Ok((event_stream, declared)) => {
                 answer::created(&event_stream, ingress, declared.as_ref())
             }
             Err(fault) => failed(&fault),
         },
-        Call::Delete { id, force } => match registrar.delete(shard, id, force).await {
+        Call::Delete { id, force } => match desk.registrar.delete(shard, id, force).await {
             Ok(Some(_)) => answer::deleted(),
             Ok(None) => answer::not_known(&id),
             Err(fault) => failed(&fault),

@@ -135,14 +135,12 @@ async fn join<S: Store>(
         _ if shard.stopping.get() => reasons::RESTART,
         _ if !known => reasons::unknown(&event_stream.uuid),
         None => reasons::not_found(&event_stream.uuid),
-        Some(home) => {
-            match home.join(socket, Arc::clone(&event_stream), start, &greeting).await {
-                Ok(()) => return,
-                Err((socket, reason)) => {
-                    return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
-                }
+        Some(home) => match home.join(socket, Arc::clone(&event_stream), start, &greeting).await {
+            Ok(()) => return,
+            Err((socket, reason)) => {
+                return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
             }
-        }
+        },
     };
     farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
 }

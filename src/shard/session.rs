@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{Cursor, Ordinal, Reason};
-use crate::hub::{Consumer, Outcome, Step};
+use crate::hub::{Consumer, Outcome, Step, Tail};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
 use crate::net::Parked;
-use crate::proto::websocket::{Inbound, close};
 use crate::proto::websocket::frame::{Opcode, put_header};
+use crate::proto::websocket::{Inbound, close};
 use crate::registry::EventStream;
 use crate::store::Store;
 use crate::wait::Bell;
@@ -81,14 +81,30 @@ pub(super) enum Drive {
     Over,
 }
 
+/// What driving a session has sent.
+#[derive(Default)]
+struct Sent {
+    bytes: usize,
+    /// Sends from the tail.
+    from_tail: u64,
+}
+
 impl<S: Store> Session<S> {
     /// Sends what the consumer is owed from memory, as far as the socket takes it now.
     pub(super) fn drive(&self) -> Drive {
         let hub = self.home.hub.borrow();
         let mut consumer = self.consumer.borrow_mut();
-        let mut turn_bytes = 0;
+        let before = consumer.delivered();
+        let mut told = Sent::default();
+        let drive = self.drive_on(&hub.tail, &mut consumer, &mut told);
+        self.home.sent(consumer.delivered() - before, told.bytes as u64);
+        self.home.shard.meters.tail_sends.add(told.from_tail);
+        drive
+    }
+
+    fn drive_on(&self, tail: &Tail, consumer: &mut Consumer, told: &mut Sent) -> Drive {
         loop {
-            let (sent, whole) = match consumer.step(&hub.tail, SEND_BYTES_MAX) {
+            let (sent, whole) = match consumer.step(tail, SEND_BYTES_MAX) {
                 Step::Idle => {
                     self.progress.set(self.home.shard.now());
                     return Drive::Idle;
@@ -96,7 +112,7 @@ impl<S: Store> Session<S> {
                 Step::Closed => return self.closed(),
                 Step::History(from) => return Drive::History(from),
                 Step::Poisoned => {
-                    self.begin_end(&mut consumer, &super::reasons::DELETED);
+                    self.begin_end(consumer, &super::reasons::DELETED);
                     continue;
                 }
                 Step::Control(bytes) => {
@@ -106,20 +122,21 @@ impl<S: Store> Session<S> {
                     (sent, outcome == Outcome::Whole)
                 }
                 Step::Tail(bytes, end) => {
+                    told.from_tail += 1;
                     let Ok(sent) = self.socket.try_write(bytes) else { return self.broken() };
                     let outcome = Outcome::of(sent, bytes.len());
-                    consumer.sent_tail(&hub.tail, outcome, end);
+                    consumer.sent_tail(tail, outcome, end);
                     (sent, outcome == Outcome::Whole)
                 }
             };
             if sent > 0 {
                 self.progress.set(self.home.shard.now());
             }
-            turn_bytes += sent;
+            told.bytes += sent;
             if !whole {
                 return Drive::Blocked;
             }
-            if turn_bytes >= TURN_BYTES_MAX {
+            if told.bytes >= TURN_BYTES_MAX {
                 return Drive::More;
             }
         }

@@ -31,6 +31,7 @@ mod faults;
 mod flood;
 mod frames;
 mod ledger;
+mod metrics;
 mod publish;
 mod rabbit;
 mod refusals;

@@ -14,6 +14,7 @@ pub mod answer;
 mod creation;
 pub mod health;
 mod json;
+pub mod metrics;
 mod openapi;
 mod publication;
 mod route;
@@ -58,6 +59,8 @@ pub enum Call {
     },
     /// How are we?
     Health(Probe),
+    /// What do we have and do?
+    Metrics,
     /// The description of this API.
     OpenApi,
     /// The same for people.
@@ -85,6 +88,7 @@ pub fn call(
             Call::Publish { id, publication: publication::read(head, body, event_bytes_max)? }
         }
         Route::Health(probe) => Call::Health(probe),
+        Route::Metrics => Call::Metrics,
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,
     })

@@ -104,6 +104,7 @@ const fn words(name: Name) -> (&'static str, &'static str) {
             "200 <code>{\"status\",\"parts\"}</code>; 503 when a part is in trouble, with its \
              reason",
         ),
+        Name::Metrics => ("nothing", "200 OpenMetrics text"),
         Name::OpenApi => ("nothing", "200 OpenAPI 3.1"),
         Name::Docs => ("nothing", "200 this page"),
     }
@@ -156,6 +157,7 @@ fn request_content(name: Name) -> Option<Value> {
         | Name::Live
         | Name::Ready
         | Name::Started
+        | Name::Metrics
         | Name::OpenApi
         | Name::Docs => None,
     }
@@ -196,6 +198,10 @@ fn responses(name: Name) -> Value {
             "200": answer("Yes", "Health"),
             "503": answer("No: a part is in trouble", "Health"),
         }),
+        Name::Metrics => json!({ "200": {
+            "description": "OpenMetrics text",
+            "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
+        } }),
         Name::OpenApi => json!({ "200": {
             "description": "This description",
             "content": { "application/json": { "schema": { "type": "object" } } },

@@ -19,6 +19,7 @@ pub enum Route {
     Delete { id: i64, force: bool },
     Publish { id: i64 },
     Health(Probe),
+    Metrics,
     OpenApi,
     Docs,
 }
@@ -75,6 +76,7 @@ impl Route {
             | Self::Show { .. }
             | Self::Delete { .. }
             | Self::Health(_)
+            | Self::Metrics
             | Self::OpenApi
             | Self::Docs => Ok(BodyRule::None),
         }
@@ -123,6 +125,7 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         Name::Live => Route::Health(Probe::Live),
         Name::Ready => Route::Health(Probe::Ready),
         Name::Started => Route::Health(Probe::Started),
+        Name::Metrics => Route::Metrics,
         Name::OpenApi => Route::OpenApi,
         Name::Docs => Route::Docs,
     })

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 use crate::store::{
-    AppendError, Bounds, Located, Observer, ReadError, Receipt, StoreError, StreamStore,
+    AppendError, Bounds, Located, Observer, Pace, ReadError, Receipt, StoreError, StreamStore,
 };
 
 use super::disk::{Disk, DiskFile};
@@ -84,6 +85,10 @@ impl<D: Disk> StreamStore for LogStream<D> {
             newest: shared.newest.get(),
             ends_in_poison: shared.ends_in_poison.get() && floor < ceiling,
         }
+    }
+
+    fn kept_for(&self, ordinal: Ordinal, pace: Pace) -> Option<Duration> {
+        self.shared.kept_for(ordinal, pace)
     }
 
     async fn append(&self, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {
