@@ -42,6 +42,7 @@ use wire::Wire;
 #[derive(Debug, Default, Serialize)]
 struct Found {
     bare_replay: Vec<Taken>,
+    relay_replay: Vec<Taken>,
     ess_replay: Vec<Taken>,
     bare_live: Vec<Taken>,
     ess_live: Vec<Taken>,
@@ -134,6 +135,7 @@ fn rounds(asked: &Rabbit, node: &Node, found: &mut Found) -> io::Result<()> {
         let check = round == 0;
         let taken = [
             bench.bare_replay("replay")?,
+            bench.relay_replay("replay")?,
             bench.ess_replay(&replay.path, check)?,
             live(&mut control, &format!("bare-{round}"), |name| bench.bare_live(name))?,
             live(&mut control, &format!("ess-{round}"), |name| {
@@ -141,10 +143,13 @@ fn rounds(asked: &Rabbit, node: &Node, found: &mut Found) -> io::Result<()> {
             })?,
         ];
         let rates = taken.map(|taken| format!("{:.0}", taken.events_per_second)).join(", ");
-        eprintln!("round {round}: bare and ess replay, bare and ess live: {rates} events/s");
+        eprintln!(
+            "round {round}: bare, relayed and ess replay, bare and ess live: {rates} events/s"
+        );
         if round > 0 {
-            let [bare_replay, ess_replay, bare_live, ess_live] = taken;
+            let [bare_replay, relay_replay, ess_replay, bare_live, ess_live] = taken;
             found.bare_replay.push(bare_replay);
+            found.relay_replay.push(relay_replay);
             found.ess_replay.push(ess_replay);
             found.bare_live.push(bare_live);
             found.ess_live.push(ess_live);
