@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cases;
 use crate::compare::Case;
 
 /// Measures how fast durable events reach very many WebSocket consumers, beside the bare kernel.
@@ -33,6 +34,22 @@ pub(crate) enum Mode {
     Paced(Paced),
     /// Draws what `compare --json` wrote, as SVG.
     Chart(Chart),
+    /// History to 1 and to 16 consumers, beside pread + send of the same bytes.
+    Replay(cases::replay::Replay),
+    /// Durable publishing over HTTP, beside write + fdatasync.
+    Publish(cases::publish::Publish),
+    /// Memory of idle WebSockets, and what handshakes cost.
+    Idle(cases::idle::Idle),
+    /// From connect to the first replayed event.
+    Connect(cases::connect::Connect),
+    /// What a consumer that stops reading does to the others.
+    Stalled(cases::stalled::Stalled),
+    /// One shard and two.
+    Spread(cases::spread::Spread),
+    /// How cost grows with consumers, event size, streams and history.
+    Growth(cases::growth::Growth),
+    /// A long run with comings and goings: fails where memory or descriptors grow.
+    Soak(cases::soak::Soak),
     /// The service on RabbitMQ Streams beside a bare consumer, on a private node.
     Rabbit(Rabbit),
 }
@@ -110,6 +127,19 @@ pub(crate) struct Service {
     /// Where its temporary data folder is made.
     #[arg(long, default_value = "/tmp")]
     pub(crate) data_parent: PathBuf,
+    /// More flags, of what a measurement needs.
+    #[arg(skip)]
+    pub(crate) flags: Vec<&'static str>,
+    /// It has all cores, not only the server's.
+    #[arg(skip)]
+    pub(crate) all_cores: bool,
+}
+
+impl Service {
+    /// The same with more flags.
+    pub(crate) fn with(&self, flags: &[&'static str]) -> Self {
+        Self { flags: [&self.flags, flags].concat(), ..self.clone() }
+    }
 }
 
 /// How often, and where the numbers go.

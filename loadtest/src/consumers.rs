@@ -111,14 +111,18 @@ impl Consumers {
     }
 }
 
+/// What a client asks for (RFC 6455 §4.1).
+pub(crate) fn request(server: SocketAddr, path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+}
+
 /// A socket whose WebSocket handshake is done (RFC 6455 §4.1), and what came right behind the head.
 pub(crate) fn upgraded(server: SocketAddr, path: &str) -> io::Result<(TcpStream, Vec<u8>)> {
     let mut stream = TcpStream::connect(server)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(request(server, path).as_bytes())?;
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
     let end = loop {

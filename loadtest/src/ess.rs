@@ -58,6 +58,16 @@ impl Ess {
         })
     }
 
+    /// The service itself.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// The service without its publishers.
+    pub(crate) fn into_running(self) -> Running {
+        self.running
+    }
+
     /// Memory so far.
     pub(crate) fn footprint(&self) -> io::Result<Footprint> {
         let added = self.idle.anonymous.saturating_sub(self.empty.anonymous);
@@ -97,7 +107,7 @@ impl Source for Ess {
 
     fn publish(&mut self, stream: usize, batches: u64) -> io::Result<()> {
         let created = self.created.get(stream).ok_or_else(|| fault("no such stream"))?;
-        let path = format!("/event-stream/{}/events", created.id);
+        let path = created.events();
         let idle = self.idle_publishers.pop().and_then(|index| self.publishers.get_mut(index));
         let publisher = idle.ok_or_else(|| fault("no idle connection to publish on"))?;
         let times = usize::try_from(batches).map_err(io::Error::other)?;

@@ -48,6 +48,9 @@ struct Writer {
     sockets: Vec<TcpStream>,
     each: usize,
     per_write: u64,
+    /// What waits is sent together: in an open loop one event at a time would never keep up.
+    gathers: bool,
+    gathered: Vec<u8>,
     batch: Batch,
     /// The next ordinal of each stream.
     next: Vec<u64>,
@@ -65,6 +68,8 @@ impl Writer {
             sockets: sockets.collect::<io::Result<_>>()?,
             each: size(load.consumers)?,
             per_write: load.per_write,
+            gathers: load.rate.is_some(),
+            gathered: Vec::new(),
             batch: Batch::new(load.bytes as usize, load.per_write, TIMESTAMP),
             next: vec![1; size(load.streams)?],
             ring: way.ring.then(Ring::new).transpose()?,
@@ -74,13 +79,15 @@ impl Writer {
 
     fn serve(mut self, ordered: &Receiver<Order>) -> io::Result<()> {
         while let Ok(first) = ordered.recv() {
-            if self.store.is_none() {
-                self.send(first)?;
-                continue;
-            }
             // What waits is stored together, as the service does.
-            let waiting: Vec<Order> = [first].into_iter().chain(ordered.try_iter()).collect();
+            let mut waiting = vec![first];
+            if self.gathers || self.store.is_some() {
+                waiting.extend(ordered.try_iter());
+            }
             self.keep(&waiting)?;
+            if self.gathers {
+                waiting = gathered(&waiting);
+            }
             for order in waiting {
                 self.send(order)?;
             }
@@ -104,8 +111,19 @@ impl Writer {
         let sockets = self.sockets.chunks(self.each).nth(stream);
         let sockets = sockets.ok_or_else(|| fault("no such stream"))?;
         let next = self.next.get_mut(stream).ok_or_else(|| fault("no such stream"))?;
-        for _ in 0..batches {
-            let bytes = self.batch.number(*next);
+        let at_once = if self.gathers { GATHERED_MAX.div_ceil(self.per_write) } else { 1 };
+        for begin in (0..batches).step_by(usize::try_from(at_once).map_err(io::Error::other)?) {
+            let count = at_once.min(batches - begin);
+            self.gathered.clear();
+            for _ in 0..if count > 1 { count } else { 0 } {
+                self.gathered.extend_from_slice(self.batch.number(*next));
+                *next += self.per_write;
+            }
+            let mut bytes = self.gathered.as_slice();
+            if count == 1 {
+                bytes = self.batch.number(*next);
+                *next += self.per_write;
+            }
             match &mut self.ring {
                 Some(ring) => ring.send_to_all(sockets, bytes)?,
                 None => {
@@ -114,11 +132,25 @@ impl Writer {
                     }
                 }
             }
-            *next += self.per_write;
         }
         Ok(())
     }
 }
+
+/// Orders for the same stream as one, in the order of the first of each.
+fn gathered(orders: &[Order]) -> Vec<Order> {
+    let mut all: Vec<Order> = Vec::new();
+    for (stream, batches) in orders {
+        match all.iter_mut().find(|(other, _)| other == stream) {
+            Some((_, sum)) => *sum += batches,
+            None => all.push((*stream, *batches)),
+        }
+    }
+    all
+}
+
+/// Most events of a write that gathers.
+const GATHERED_MAX: u64 = 1_000;
 
 /// Written once before it is used, and again from the start when it is full.
 const STORE_BYTES: usize = 64 << 20;
@@ -152,4 +184,14 @@ pub(crate) fn send_all(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_stream_is_one_order() {
+        assert_eq!(gathered(&[(1, 2), (0, 1), (1, 3)]), [(1, 5), (0, 1)]);
+    }
 }

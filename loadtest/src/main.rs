@@ -8,10 +8,12 @@
 //!                ledger              who lacks which batch
 //!              outcome, compare      numbers, rounds
 //!              table, chart, report  medians, ratios, a picture
+//! cases                              replay, publishing, memory, connects, growth, a long run
 //! rabbit                             the service and a bare consumer on a RabbitMQ of its own
 //! ```
 
 mod arguments;
+mod cases;
 mod chart;
 mod compare;
 mod consumers;
@@ -32,6 +34,7 @@ mod ring;
 mod run;
 mod segments;
 mod service;
+mod sheet;
 mod summary;
 mod table;
 
@@ -69,6 +72,14 @@ fn perform(mode: &Mode) -> io::Result<()> {
         Mode::Compare(asked) => compare::compare(asked)?,
         Mode::Paced(asked) => compare::paced(asked)?,
         Mode::Chart(asked) => chart::draw(asked)?,
+        Mode::Replay(asked) => cases::replay::measure(asked)?,
+        Mode::Publish(asked) => cases::publish::measure(asked)?,
+        Mode::Idle(asked) => cases::idle::measure(asked)?,
+        Mode::Connect(asked) => cases::connect::measure(asked)?,
+        Mode::Stalled(asked) => cases::stalled::measure(asked)?,
+        Mode::Spread(asked) => cases::spread::measure(asked)?,
+        Mode::Growth(asked) => cases::growth::measure(asked)?,
+        Mode::Soak(asked) => cases::soak::measure(asked)?,
         Mode::Rabbit(asked) => rabbit::measure(asked)?,
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::process::Command;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::sheet::Sheet;
 use crate::summary::Summary;
 
 /// Where and how a measurement began.
@@ -36,6 +37,14 @@ impl Setting {
         let all = json!({ "machine": machine, "load_average_before": load_average_before,
             "command": command, "rows": found });
         fs::write(file, serde_json::to_vec_pretty(&all)?)
+    }
+
+    /// Prints tables and writes them.
+    pub(crate) fn tell(&self, file: Option<&Path>, sheets: &[Sheet]) -> io::Result<()> {
+        self.write(file, &sheets)?;
+        let tables: Vec<String> = sheets.iter().map(Sheet::markdown).collect();
+        println!("{}\n{}", self.head(), tables.join("\n"));
+        Ok(())
     }
 
     /// What stands above a table.
