@@ -31,6 +31,7 @@ use serde::Serialize;
 use crate::arguments::Rabbit;
 use crate::outcome::Latency;
 use crate::process::{Cores, Memory, Worker, pin, private_bytes};
+use crate::report::Setting;
 use crate::service::Running;
 use connects::First;
 use node::Node;
@@ -84,7 +85,7 @@ impl Footprint {
 
 /// Measures and prints.
 pub(crate) fn measure(asked: &Rabbit) -> io::Result<()> {
-    let load_before = crate::compare::load_average();
+    let setting = Setting::now();
     // Before this thread is pinned: the broker has all cores.
     let node = Node::start(&asked.node)?;
     let mut found = Found::default();
@@ -92,15 +93,8 @@ pub(crate) fn measure(asked: &Rabbit) -> io::Result<()> {
     if asked.streams > 0 {
         found.streams = Some(many(asked, &node)?);
     }
-    if let Some(file) = &asked.json {
-        let all = serde_json::json!({ "machine": crate::compare::machine(),
-            "load_average_before": load_before, "command": crate::compare::command_line(),
-            "found": found });
-        std::fs::write(file, serde_json::to_vec_pretty(&all)?)?;
-    }
-    println!("{}\nLoad average before: {load_before}.\n", crate::compare::machine());
-    println!("```\n{}\n```\n", crate::compare::command_line());
-    print!("{}", table::text(&found));
+    setting.write(asked.json.as_deref(), &found)?;
+    println!("{}\n{}", setting.head(), table::text(&found));
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use super::stream::Taken;
 use super::{Footprint, Found, Streams};
-use crate::compare::spread;
 use crate::outcome::Latency;
+use crate::report::spread;
 use crate::summary::Summary;
 
 /// All of it.
