@@ -19,6 +19,7 @@ use crate::wait::Permits;
 use super::directory::Directory;
 use super::home::Home;
 use super::mailbox::{Mailboxes, Message};
+use super::request_ids::RequestIds;
 
 /// One shard.
 pub(super) struct Shard<S: Store> {
@@ -37,6 +38,7 @@ pub(super) struct Shard<S: Store> {
     pub(super) turnstile: Turnstile,
     pub(super) history_permits: Permits,
     pub(super) body_budget: Rc<super::budget::Budget>,
+    pub(super) request_ids: Rc<RequestIds>,
     pub(super) read_buffer: RefCell<Vec<u8>>,
     /// Requests being answered.
     pub(super) requests: Cell<usize>,

@@ -17,6 +17,7 @@ use crate::hub::{Consumer, Tail};
 use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
 use crate::net::Socket;
 use crate::observe::logging::ACCESS;
+use crate::proto::http::RequestId;
 use crate::store::{
     AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
     StreamStore,
@@ -135,6 +136,7 @@ impl<S: Store> Home<S> {
         uuid: Arc<str>,
         start: Start,
         greeting: &[u8],
+        request: &RequestId,
     ) -> Result<(), (Socket, Reason)> {
         let placement = self.place(start).await;
         // Much may have happened while a timestamp was looked up.
@@ -147,7 +149,8 @@ impl<S: Store> Home<S> {
             Err(ReadError::Missing) => Some(super::reasons::not_found(&uuid)),
             Err(ReadError::Unreachable(_)) => Some(super::reasons::UNREACHABLE),
             Err(fault) => {
-                warn!("{}: a start can't be found: {fault}", self.name);
+                let name = &self.name;
+                warn!(request_id:% = request; "{name}: a start can't be found: {fault}");
                 Some(super::reasons::not_found(&uuid))
             }
         };
@@ -158,7 +161,7 @@ impl<S: Store> Home<S> {
         if self.shard.config.exclusive {
             self.end_all(&super::reasons::DISPLACED, |_| true);
         }
-        let session = Rc::new(self.session(socket, uuid, &placement));
+        let session = Rc::new(self.session(socket, uuid, &placement, request));
         let key = self.hub.borrow_mut().sessions.insert(Rc::clone(&session));
         // The pump flag keeps events back until the greeting is out.
         session.pumping.set(true);
@@ -193,13 +196,20 @@ impl<S: Store> Home<S> {
         Ok(Placement { cursor: Cursor::before(ordinal), not_before })
     }
 
-    fn session(&self, socket: Socket, uuid: Arc<str>, placement: &Placement) -> Session<S> {
+    fn session(
+        &self,
+        socket: Socket,
+        uuid: Arc<str>,
+        placement: &Placement,
+        request: &RequestId,
+    ) -> Session<S> {
         let now = self.shard.now();
         #[expect(clippy::expect_used, reason = "sessions are made by the home itself")]
         let home = self.this.upgrade().expect("a home that is used is alive");
         Session {
             socket,
             uuid,
+            request: request.clone(),
             consumer: RefCell::new(Consumer::new(
                 placement.cursor,
                 self.ceiling(),
@@ -227,14 +237,14 @@ impl<S: Store> Home<S> {
         let ended = session.ended.borrow();
         let gone = super::reasons::GONE;
         let reason = ended.as_ref().unwrap_or(&gone);
+        let Reason { code, text } = reason;
+        let (peer, uuid) = (session.socket.peer(), &session.uuid);
+        let next = session.consumer.borrow().cursor().ordinal.get();
         info!(
             target: ACCESS,
-            "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",
-            session.socket.peer(),
-            session.uuid,
-            reason.code,
-            reason.text,
-            session.consumer.borrow().cursor().ordinal,
+            request_id:% = session.request, peer:% = peer, method = "WEBSOCKET",
+            event_stream:% = uuid, code = *code, reason:% = text, next = next;
+            "{peer} WEBSOCKET /event-stream/{uuid} closed {code} {text:?} next={next}",
         );
     }
 

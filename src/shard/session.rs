@@ -14,6 +14,7 @@ use crate::event::{Cursor, Reason};
 use crate::hub::{Consumer, Outcome, Step};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
 use crate::net::Socket;
+use crate::proto::http::RequestId;
 use crate::proto::websocket::close;
 use crate::proto::websocket::frame::{Opcode, put_header};
 use crate::store::Store;
@@ -27,6 +28,8 @@ pub(super) struct Session<S: Store> {
     pub(super) home: Rc<Home<S>>,
     /// The event stream it came through.
     pub(super) uuid: Arc<str>,
+    /// The name of its handshake, for the log.
+    pub(super) request: RequestId,
     pub(super) consumer: RefCell<Consumer>,
     /// Rung when a pump that waits for history has something else to send.
     pub(super) stirred: Bell,

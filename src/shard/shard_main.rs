@@ -28,6 +28,7 @@ use super::context::Shard;
 use super::directory::Directory;
 use super::mailbox::{Mailboxes, Message, Report};
 use super::registrar::{Orders, Registrar};
+use super::request_ids::RequestIds;
 use super::threads::Chosen;
 use super::{internal, public, shutdown, sweep};
 
@@ -104,6 +105,7 @@ async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
         turnstile,
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
+        request_ids: Rc::new(RequestIds::new()),
         read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
         requests: Cell::new(0),
         stopping: Cell::new(false),

@@ -48,13 +48,15 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
     }
     let quiet = now.saturating_duration_since(session.progress.get());
     if session.awaiting_peer.get() && quiet >= config.stall_timeout {
-        info!("{}: {} took no byte for {quiet:?}", session.home.name, session.socket.peer());
+        let (name, peer) = (&session.home.name, session.socket.peer());
+        info!(request_id:% = session.request; "{name}: {peer} took no byte for {quiet:?}");
         session.end(&reasons::stalled(config.stall_timeout.as_secs_f64()));
         return;
     }
     if now >= session.ping_due.get() {
         if session.pings_unanswered.get() >= PINGS_UNANSWERED_MAX && !session.pumping.get() {
-            debug!("{}: {} is silent", session.home.name, session.socket.peer());
+            let (name, peer) = (&session.home.name, session.socket.peer());
+            debug!(request_id:% = session.request; "{name}: {peer} is silent");
             session.ended.borrow_mut().get_or_insert(reasons::SILENT);
             session.socket.abort();
             return;
@@ -77,12 +79,11 @@ fn stats_line<S: Store>(session: &Session<S>, now: Instant) {
         return;
     }
     session.stats.set((cursor, now));
+    let (uuid, peer, ceiling) = (&session.uuid, session.socket.peer(), session.home.ceiling());
     info!(
-        "EventStream {} {}: {passed} events sent, next {} of {}",
-        session.uuid,
-        session.socket.peer(),
-        cursor.ordinal,
-        session.home.ceiling(),
+        request_id:% = session.request, event_stream:% = uuid, events = passed,
+        next = cursor.ordinal.get(), of = ceiling.get();
+        "EventStream {uuid} {peer}: {passed} events sent, next {} of {ceiling}", cursor.ordinal,
     );
 }
 

@@ -34,6 +34,7 @@ mod ledger;
 mod publish;
 mod rabbit;
 mod refusals;
+mod requests;
 mod restart;
 mod retention;
 mod session;

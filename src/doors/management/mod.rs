@@ -18,8 +18,10 @@ mod openapi;
 mod publication;
 mod route;
 mod table;
+mod verbosity;
 
 use bytes::Bytes;
+use log::LevelFilter;
 
 use crate::proto::http::{Head, Response};
 
@@ -58,6 +60,10 @@ pub enum Call {
     },
     /// How are we?
     Health(Probe),
+    /// How much is logged?
+    LogLevel,
+    /// Log so much from now on.
+    SetLogLevel(LevelFilter),
     /// The description of this API.
     OpenApi,
     /// The same for people.
@@ -85,6 +91,8 @@ pub fn call(
             Call::Publish { id, publication: publication::read(head, body, event_bytes_max)? }
         }
         Route::Health(probe) => Call::Health(probe),
+        Route::LogLevel => Call::LogLevel,
+        Route::SetLogLevel => Call::SetLogLevel(verbosity::read(head, &body)?),
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,
     })

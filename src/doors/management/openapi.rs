@@ -56,8 +56,9 @@ fn method(one: &Operation) -> &'static str {
     match one.method {
         Method::Get => "GET",
         Method::Post => "POST",
+        Method::Put => "PUT",
         Method::Delete => "DELETE",
-        Method::Head | Method::Put | Method::Options | Method::Patch | Method::Other => {
+        Method::Head | Method::Options | Method::Patch | Method::Other => {
             unreachable!("no operation has it")
         }
     }
@@ -104,6 +105,11 @@ const fn words(name: Name) -> (&'static str, &'static str) {
             "200 <code>{\"status\",\"parts\"}</code>; 503 when a part is in trouble, with its \
              reason",
         ),
+        Name::LogLevel => ("nothing", "200 <code>{\"log_level\"}</code>"),
+        Name::SetLogLevel => (
+            "<code>{\"log_level\":\"debug\"}</code>: off, error, warn, info, debug or trace",
+            "200 <code>{\"log_level\"}</code>; 422 when it is none of these",
+        ),
         Name::OpenApi => ("nothing", "200 OpenAPI 3.1"),
         Name::Docs => ("nothing", "200 this page"),
     }
@@ -141,6 +147,9 @@ fn operation(one: &Operation) -> Value {
 fn request_content(name: Name) -> Option<Value> {
     match name {
         Name::Create => Some(json!({ "application/json": { "schema": reference("Creation") } })),
+        Name::SetLogLevel => {
+            Some(json!({ "application/json": { "schema": reference("LogLevel") } }))
+        }
         Name::Publish => Some(json!({
             "text/plain": { "schema": { "type": "string", "minLength": 1 } },
             "application/json": { "schema": {} },
@@ -156,6 +165,7 @@ fn request_content(name: Name) -> Option<Value> {
         | Name::Live
         | Name::Ready
         | Name::Started
+        | Name::LogLevel
         | Name::OpenApi
         | Name::Docs => None,
     }
@@ -195,6 +205,11 @@ fn responses(name: Name) -> Value {
         Name::Live | Name::Ready | Name::Started => json!({
             "200": answer("Yes", "Health"),
             "503": answer("No: a part is in trouble", "Health"),
+        }),
+        Name::LogLevel => ok("LogLevel"),
+        Name::SetLogLevel => json!({
+            "200": answer("Successful Response", "LogLevel"),
+            "422": invalid,
         }),
         Name::OpenApi => json!({ "200": {
             "description": "This description",
@@ -281,6 +296,9 @@ fn schemas() -> Value {
                 "properties": { "status": { "enum": ["ok", "trouble"] }, "reason": text() },
                 "required": ["status"],
             },
+        } })),
+        "LogLevel": object(&json!({ "log_level": {
+            "enum": ["off", "error", "warn", "info", "debug", "trace"],
         } })),
         "Error": object(&json!({ "detail": text() })),
         "ValidationErrors": object(&json!({ "detail": {

@@ -19,6 +19,8 @@ pub enum Route {
     Delete { id: i64, force: bool },
     Publish { id: i64 },
     Health(Probe),
+    LogLevel,
+    SetLogLevel,
     OpenApi,
     Docs,
 }
@@ -59,7 +61,9 @@ impl Route {
     /// 415 when events come as a media type that says nothing about where one ends.
     pub fn body_rule(self, head: &Head, event_bytes_max: usize) -> Result<BodyRule, Response> {
         match self {
-            Self::Create => Ok(BodyRule::Json { bytes_max: JSON_BODY_BYTES_MAX }),
+            Self::Create | Self::SetLogLevel => {
+                Ok(BodyRule::Json { bytes_max: JSON_BODY_BYTES_MAX })
+            }
             Self::Publish { .. } => match &*media_type(head) {
                 NDJSON => {
                     let bytes_max = event_bytes_max.max(NDJSON_BODY_BYTES_MAX);
@@ -75,6 +79,7 @@ impl Route {
             | Self::Show { .. }
             | Self::Delete { .. }
             | Self::Health(_)
+            | Self::LogLevel
             | Self::OpenApi
             | Self::Docs => Ok(BodyRule::None),
         }
@@ -101,8 +106,9 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         let methods = matching.iter().map(|one| match one.method {
             Method::Get => "GET, HEAD",
             Method::Post => "POST",
+            Method::Put => "PUT",
             Method::Delete => "DELETE",
-            Method::Head | Method::Put | Method::Options | Method::Patch | Method::Other => {
+            Method::Head | Method::Options | Method::Patch | Method::Other => {
                 unreachable!("no operation has it")
             }
         });
@@ -123,6 +129,8 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         Name::Live => Route::Health(Probe::Live),
         Name::Ready => Route::Health(Probe::Ready),
         Name::Started => Route::Health(Probe::Started),
+        Name::LogLevel => Route::LogLevel,
+        Name::SetLogLevel => Route::SetLogLevel,
         Name::OpenApi => Route::OpenApi,
         Name::Docs => Route::Docs,
     })

@@ -24,6 +24,8 @@ pub(super) enum Name {
     Live,
     Ready,
     Started,
+    LogLevel,
+    SetLogLevel,
     OpenApi,
     Docs,
 }
@@ -83,6 +85,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/startupz",
         name: Name::Started,
         summary: "Whether it has started",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/log-level",
+        name: Name::LogLevel,
+        summary: "How much is logged now",
+    },
+    Operation {
+        method: Method::Put,
+        path: "/log-level",
+        name: Name::SetLogLevel,
+        summary: "Log more or less, until the next change or the end of the process",
     },
     Operation {
         method: Method::Get,
