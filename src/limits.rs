@@ -233,6 +233,10 @@ pub const CATCHUP_READERS_MAX: usize = 4096;
 
 // Logging
 
+/// Longest `X-Request-ID` that is taken from a caller, in bytes: four UUIDs; it stands in every
+/// line about the request and lives as long as its connection.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
 /// Most bytes of log records waiting for the writer thread: 100 ms of the slowest disk we want to
 /// ride out at 100 000 records a second.
 pub const LOG_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -17,6 +17,7 @@ use crate::hub::{Consumer, Tail};
 use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
 use crate::net::{Parked, Socket};
 use crate::observe::logging::ACCESS;
+use crate::proto::http::RequestId;
 use crate::registry::EventStream;
 use crate::store::{
     AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
@@ -142,6 +143,7 @@ impl<S: Store> Home<S> {
         event_stream: Arc<EventStream>,
         start: Start,
         greeting: &[u8],
+        request: &RequestId,
     ) -> Result<(), (Socket, Reason)> {
         let placement = self.place(start).await;
         // Much may have happened while a timestamp was looked up.
@@ -154,7 +156,8 @@ impl<S: Store> Home<S> {
             Err(ReadError::Missing) => Some(super::reasons::not_found(&event_stream.uuid)),
             Err(ReadError::Unreachable(_)) => Some(super::reasons::UNREACHABLE),
             Err(fault) => {
-                warn!("{}: a start can't be found: {fault}", self.name);
+                let name = &self.name;
+                warn!(request_id:% = request; "{name}: a start can't be found: {fault}");
                 Some(super::reasons::not_found(&event_stream.uuid))
             }
         };
@@ -168,16 +171,16 @@ impl<S: Store> Home<S> {
         let socket = match socket.park() {
             Ok(socket) => socket,
             Err(fault) => {
-                warn!("{}: a consumer can't be taken in: {fault}", self.name);
+                self.not_taken_in(request, &fault);
                 return Ok(());
             }
         };
-        let session = Rc::new(self.session(socket, event_stream, &placement));
+        let session = Rc::new(self.session(socket, event_stream, &placement, request));
         // The pump flag keeps events back until the greeting is out.
         session.pumping.set(true);
         session.key.set(self.hub.borrow_mut().sessions.insert(Rc::clone(&session)));
         if let Err(fault) = self.shard.inbox.listen(&session) {
-            warn!("{}: a consumer can't be taken in: {fault}", self.name);
+            self.not_taken_in(request, &fault);
             self.leave(&session);
             return Ok(());
         }
@@ -188,6 +191,10 @@ impl<S: Store> Home<S> {
         }
         session.advance();
         Ok(())
+    }
+
+    fn not_taken_in(&self, request: &RequestId, fault: &std::io::Error) {
+        warn!(request_id:% = request; "{}: a consumer can't be taken in: {fault}", self.name);
     }
 
     /// Finds where a consumer begins. The last step is synchronous with its caller's next one, so
@@ -214,6 +221,7 @@ impl<S: Store> Home<S> {
         socket: Parked,
         event_stream: Arc<EventStream>,
         placement: &Placement,
+        request: &RequestId,
     ) -> Session<S> {
         let now = self.shard.now();
         #[expect(clippy::expect_used, reason = "sessions are made by the home itself")]
@@ -222,6 +230,7 @@ impl<S: Store> Home<S> {
             socket,
             key: Cell::default(),
             event_stream,
+            request: request.clone(),
             consumer: RefCell::new(Consumer::new(
                 placement.cursor,
                 self.ceiling(),
@@ -249,14 +258,14 @@ impl<S: Store> Home<S> {
         assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
         let gone = super::reasons::GONE;
         let reason = session.ended.get().map_or(&gone, |ended| &ended.reason);
+        let Reason { code, text } = reason;
+        let (peer, uuid) = (session.socket.peer(), &session.event_stream.uuid);
+        let next = session.consumer.borrow().cursor().ordinal.get();
         info!(
             target: ACCESS,
-            "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",
-            session.socket.peer(),
-            session.event_stream.uuid,
-            reason.code,
-            reason.text,
-            session.consumer.borrow().cursor().ordinal,
+            request_id:% = session.request, peer:% = peer, method = "WEBSOCKET",
+            event_stream:% = uuid, code = *code, reason:% = text, next = next;
+            "{peer} WEBSOCKET /event-stream/{uuid} closed {code} {text:?} next={next}",
         );
     }
 

@@ -167,10 +167,12 @@ fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
         ReadError::Missing => return gone(session),
         ReadError::Closed => {}
         ReadError::Lost => {
-            debug!("{}: {} {fault}", session.home.name, session.socket.peer());
+            let (name, peer) = (&session.home.name, session.socket.peer());
+            debug!(request_id:% = session.request; "{name}: {peer} {fault}");
         }
         ReadError::Damaged(_) | ReadError::Failed(_) | ReadError::Unreachable(_) => {
-            error!("{}: history can't be read: {fault}", session.home.name);
+            let name = &session.home.name;
+            error!(request_id:% = session.request; "{name}: history can't be read: {fault}");
         }
     }
     ends(session, &super::reasons::UNREADABLE)

@@ -9,12 +9,14 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Tick;
 use crate::event::{Cursor, Ordinal, Reason};
 use crate::hub::{Consumer, Outcome, Step, Tail};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
 use crate::net::Parked;
+use crate::proto::http::RequestId;
 use crate::proto::websocket::frame::{Opcode, put_header};
 use crate::proto::websocket::{Inbound, close};
 use crate::registry::EventStream;
@@ -31,6 +33,8 @@ pub(super) struct Session<S: Store> {
     pub(super) key: Cell<usize>,
     /// The event stream it came through.
     pub(super) event_stream: Arc<EventStream>,
+    /// The name of its handshake, for the log.
+    pub(super) request: RequestId,
     pub(super) consumer: RefCell<Consumer>,
     /// A frame of the client's that has arrived in part.
     pub(super) inbound: Cell<Option<Box<Inbound>>>,
@@ -43,9 +47,9 @@ pub(super) struct Session<S: Store> {
     /// It is the socket that is waited for, not the disk or another task: the peer may be stalled.
     pub(super) awaiting_peer: Cell<bool>,
     /// When the socket last took a byte, or nothing was owed; to the sweeper's precision.
-    pub(super) progress: Cell<Instant>,
+    pub(super) progress: Cell<Tick>,
     /// When the next ping is due.
-    pub(super) ping_due: Cell<Instant>,
+    pub(super) ping_due: Cell<Tick>,
     /// Pings since the last sign of life.
     pub(super) pings_unanswered: Cell<u8>,
     /// The peer's close frame has arrived.
@@ -55,7 +59,7 @@ pub(super) struct Session<S: Store> {
     /// Set once it ends.
     pub(super) ended: OnceCell<Box<Ended>>,
     /// Ordinal and moment of the last stats line.
-    pub(super) stats: Cell<(Ordinal, Instant)>,
+    pub(super) stats: Cell<(Ordinal, Tick)>,
 }
 
 /// How a session ends.
@@ -63,7 +67,7 @@ pub(super) struct Ended {
     /// Why, for the access log.
     pub(super) reason: Reason,
     /// When the connection is cut at the latest.
-    pub(super) deadline: Cell<Option<Instant>>,
+    pub(super) deadline: Cell<Option<Tick>>,
 }
 
 /// Where driving a session came to.

@@ -9,7 +9,7 @@ use async_channel::{Receiver, Sender, bounded};
 use log::{error, warn};
 
 use crate::census::Driver;
-use crate::clock::{Clock, monotonic};
+use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
 use crate::limits::{ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX};
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
@@ -31,6 +31,7 @@ use super::internal::Desk;
 use super::mailbox::{Mailboxes, Message, Report};
 use super::meters::Meters;
 use super::registrar::{Orders, Registrar};
+use super::request_ids::RequestIds;
 use super::{census, inbox, internal, public, shutdown, sweep};
 
 /// What a shard is given to start with.
@@ -114,9 +115,10 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
         inbox: consumers,
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
+        request_ids: Rc::new(RequestIds::new()),
         requests: Cell::new(0),
         stopping: Cell::new(false),
-        coarse_now: Cell::new(monotonic()),
+        coarse_now: Cell::new(Tick::now()),
         driver,
         meters: Meters::default(),
         config,

@@ -35,6 +35,7 @@ mod metrics;
 mod publish;
 mod rabbit;
 mod refusals;
+mod requests;
 mod restart;
 mod retention;
 mod session;
