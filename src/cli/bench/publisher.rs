@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::api::Api;
-use super::super::exit::Failure;
+use super::super::api::{Api, Fault};
+use super::super::exit::{Exit, Failure};
 use super::plan::Plan;
 use super::report::Latency;
 use crate::limits::PUBLISH_BATCH_EVENTS_MAX;
@@ -58,7 +58,7 @@ impl Publisher<'_> {
             let count = self.waiting(done.events, all, passed);
             let body = self.batch(done.events, count);
             let answer = self.api.publish(self.id, "application/x-ndjson", body.as_bytes());
-            answer.map_err(|fault| self.api.failure("publish", &fault))?;
+            answer.map_err(|fault| self.failure(&fault))?;
             done.time = self.began.elapsed();
             for event in done.events..done.events + count {
                 done.stored.record(done.time.saturating_sub(self.plan.due(event)));
@@ -87,7 +87,21 @@ impl Publisher<'_> {
         }
         body
     }
+
+    /// The event stream is there: we made it. What may not be is the stream behind it.
+    fn failure(&self, fault: &Fault) -> Failure {
+        let mut failure = self.api.failure("publish", fault);
+        if matches!(fault, Fault::Refused(404, _)) {
+            failure.exit = Exit::Failed;
+            return failure.and(DECLARE);
+        }
+        failure
+    }
 }
+
+/// What may help where a stream isn't there.
+pub(super) const DECLARE: &str =
+    "with events in RabbitMQ the stream has to be made there: ess bench --declare";
 
 /// What an event begins with.
 const MARK: &str = "ess-bench ";
