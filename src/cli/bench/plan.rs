@@ -41,7 +41,8 @@ impl Plan {
         if consumers * rate > BENCH_DELIVERIES_MAX {
             return usage(format!(
                 "{consumers} consumers times {rate} events/s are {} deliveries a second; at most \
-                 {BENCH_DELIVERIES_MAX} are allowed, so as not to hurt a service that has other work",
+                 {BENCH_DELIVERIES_MAX} are allowed, so as not to hurt a service that has other \
+                 work",
                 consumers * rate
             ));
         }
