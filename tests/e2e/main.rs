@@ -17,6 +17,7 @@
 
 mod support;
 
+mod bench;
 mod broker;
 mod cli;
 mod content;
