@@ -66,3 +66,9 @@ pub fn monotonic() -> Instant {
 pub fn thread_busy() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
+
+/// Processor time that all threads of the process have used so far.
+#[must_use]
+pub fn process_busy() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}

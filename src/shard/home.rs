@@ -232,6 +232,7 @@ impl<S: Store> Home<S> {
         let ended = session.ended.borrow();
         let gone = super::reasons::GONE;
         let reason = ended.as_ref().unwrap_or(&gone);
+        self.shard.meters.closes.add(reason.cause, 1);
         info!(
             target: ACCESS,
             "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",

@@ -8,15 +8,19 @@ use bytes::Bytes;
 use log::info;
 use monoio::time::timeout;
 
+use crate::census::Port;
 use crate::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_IDLE_TIMEOUT, HTTP_LINGER_BYTES_MAX,
     HTTP_LINGER_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT,
 };
+use crate::meter::Tally;
 use crate::net::{Socket, Turnstile};
 use crate::observe::logging::ACCESS;
 use crate::proto::http::{Body, CONTINUE, Fault, Head, Reply, Response, parse};
+use crate::store::Store;
 
 use super::budget::{Budget, Share};
+use super::context::Shard;
 
 /// A connection between two requests.
 pub(super) struct Connection {
@@ -24,6 +28,8 @@ pub(super) struct Connection {
     /// Bytes that arrived and are not used yet.
     arrived: Vec<u8>,
     turnstile: Turnstile,
+    port: Port,
+    responses: Rc<Tally<(Port, u16)>>,
 }
 
 /// Why no request can be had from a connection.
@@ -48,8 +54,9 @@ impl From<io::Error> for Stop {
 
 impl Connection {
     /// A fresh connection.
-    pub(super) const fn new(socket: Socket, turnstile: Turnstile) -> Self {
-        Self { socket, arrived: Vec::new(), turnstile }
+    pub(super) fn new<S: Store>(shard: &Shard<S>, socket: Socket, port: Port) -> Self {
+        let (turnstile, responses) = (shard.turnstile.clone(), Rc::clone(&shard.meters.responses));
+        Self { socket, arrived: Vec::new(), turnstile, port, responses }
     }
 
     /// The next request's head; `None` when there will be none, and whoever was at fault has been
@@ -131,6 +138,7 @@ impl Connection {
 
     /// Writes a response.
     pub(super) async fn answer(&self, response: &Response, reply: Reply) -> io::Result<()> {
+        self.responses.add((self.port, response.status()), 1);
         let mut bytes = Vec::new();
         response.encode(reply, &mut bytes);
         self.write(&bytes).await

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use log::{info, warn};
 
+use crate::census::Port;
 use crate::clock::Clock;
 use crate::doors::events::{Admission, admit, start};
-use crate::event::{Reason, Start};
+use crate::event::{Cause, Reason, Start};
 use crate::net::Socket;
 use crate::observe::logging::ACCESS;
 use crate::proto::http::{Framing, Head, Reply};
@@ -22,7 +23,7 @@ use super::reasons;
 
 /// Serves one connection until it is closed or has become a consumer.
 pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, socket: Socket) {
-    let mut connection = Connection::new(socket, shard.turnstile.clone());
+    let mut connection = Connection::new(&shard, socket, Port::Public);
     let mut first = true;
     loop {
         let Some(head) = connection.request(first).await else { return };
@@ -68,11 +69,12 @@ async fn upgrade<S: Store>(
     let wanted = destination(shard, head, uuid);
     let (event_stream, start) = match wanted {
         Ok(_) if !early.is_empty() => {
-            let reason = Reason::fixed(1002, "Data before the handshake was answered");
-            return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
+            let reason =
+                Reason::fixed(Cause::Protocol, 1002, "Data before the handshake was answered");
+            return farewell::refuse(shard, socket, &greeting, &reason).await;
         }
         Ok(wanted) => wanted,
-        Err(reason) => return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await,
+        Err(reason) => return farewell::refuse(shard, socket, &greeting, &reason).await,
     };
     let home = shard.home_of(&event_stream.routing_key);
     if home == shard.index {
@@ -140,10 +142,10 @@ async fn join<S: Store>(
             match home.join(socket, uuid, start, &greeting).await {
                 Ok(()) => return,
                 Err((socket, reason)) => {
-                    return farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
+                    return farewell::refuse(shard, socket, &greeting, &reason).await;
                 }
             }
         }
     };
-    farewell::refuse(&shard.turnstile, socket, &greeting, &reason).await;
+    farewell::refuse(shard, socket, &greeting, &reason).await;
 }
