@@ -41,6 +41,21 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Client,
+        Self::Deleted,
+        Self::Displaced,
+        Self::Broken,
+        Self::Protocol,
+        Self::Restart,
+        Self::Silent,
+        Self::Stalled,
+        Self::Start,
+        Self::Unknown,
+        Self::Unavailable,
+    ];
+
     /// The word that it is counted under.
     #[must_use]
     pub const fn word(self) -> &'static str {

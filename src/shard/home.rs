@@ -220,7 +220,7 @@ impl<S: Store> Home<S> {
             close_received: Cell::new(false),
             faulty: Cell::new(false),
             ended: RefCell::new(None),
-            stats: Cell::new((placement.cursor, now)),
+            stats: Cell::new((0, None)),
             home,
         }
     }
@@ -229,18 +229,27 @@ impl<S: Store> Home<S> {
     pub(super) fn leave(&self, session: &Rc<Session<S>>, key: usize) {
         let gone = self.hub.borrow_mut().sessions.try_remove(key);
         assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
+        let consumer = session.consumer.borrow();
+        let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal);
+        if self.shard.config.message_stats_interval > 0 {
+            info!(
+                "EventStream {} {}: ended, {delivered} events sent in all, next {next} of {}",
+                session.uuid,
+                session.socket.peer(),
+                self.ceiling(),
+            );
+        }
         let ended = session.ended.borrow();
         let gone = super::reasons::GONE;
         let reason = ended.as_ref().unwrap_or(&gone);
         self.shard.meters.closes.add(reason.cause, 1);
         info!(
             target: ACCESS,
-            "{} WEBSOCKET /event-stream/{} closed {} {:?} next={}",
+            "{} WEBSOCKET /event-stream/{} closed {} {:?} next={next}",
             session.socket.peer(),
             session.uuid,
             reason.code,
             reason.text,
-            session.consumer.borrow().cursor().ordinal,
         );
     }
 

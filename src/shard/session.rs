@@ -48,8 +48,8 @@ pub(super) struct Session<S: Store> {
     pub(super) faulty: Cell<bool>,
     /// Why it ended, for the access log.
     pub(super) ended: RefCell<Option<Reason>>,
-    /// Ordinal and moment of the last stats line.
-    pub(super) stats: Cell<(Cursor, Instant)>,
+    /// The events it had been sent when a stats line was last written, and when that was.
+    pub(super) stats: Cell<(u64, Option<Instant>)>,
 }
 
 /// Where driving a session came to.

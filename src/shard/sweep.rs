@@ -70,18 +70,19 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
 /// Says how far a consumer came, every so many events but not all the time.
 fn stats_line<S: Store>(session: &Session<S>, now: Instant) {
     let interval = session.home.shard.config.message_stats_interval;
-    let (last, when) = session.stats.get();
-    let cursor = session.consumer.borrow().cursor();
-    let passed = cursor.ordinal.since(last.ordinal);
-    if interval == 0 || passed < interval || now.saturating_duration_since(when) < STATS_PAUSE {
+    let (told, when) = session.stats.get();
+    let consumer = session.consumer.borrow();
+    let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal);
+    let early = |when| now.saturating_duration_since(when) < STATS_PAUSE;
+    if interval == 0 || delivered - told < interval || when.is_some_and(early) {
         return;
     }
-    session.stats.set((cursor, now));
+    session.stats.set((delivered, Some(now)));
     info!(
-        "EventStream {} {}: {passed} events sent, next {} of {}",
+        "EventStream {} {}: {} events sent, next {next} of {}",
         session.uuid,
         session.socket.peer(),
-        cursor.ordinal,
+        delivered - told,
         session.home.ceiling(),
     );
 }

@@ -55,6 +55,17 @@ pub enum Skip {
 }
 
 impl Skip {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Empty,
+        Self::NotUtf8,
+        Self::BadJson,
+        Self::TooDeep,
+        Self::Unreadable,
+        Self::TooLarge,
+        Self::Damaged,
+    ];
+
     /// The word that it is counted under.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -41,4 +41,5 @@ mod session;
 mod signals;
 mod stalls;
 mod starts;
+mod stats;
 mod talkers;

@@ -10,6 +10,7 @@ use super::{OTHERS, Samples, Value, View};
 use crate::census::{Consumers, Driver, Port, ShardCensus, StreamCensus, Sum};
 use crate::event::Cause;
 use crate::meter::{self, Tallied};
+use crate::store::Skip;
 
 /// One metric.
 pub(super) struct Metric {
@@ -198,8 +199,8 @@ pub(super) const METRICS: &[Metric] = &[
          `too_large` (a chunk of the broker's), `damaged`. Those read from a broker count each \
          time they are read.",
         |view, out| {
-            for (why, count) in view.vitals.skipped.iter() {
-                out.put(&[why.word()], *count);
+            for why in Skip::ALL {
+                out.put(&[why.word()], count(&view.vitals.skipped, why));
             }
         },
     ),
@@ -430,9 +431,16 @@ const STREAM: &[&str] = &["stream"];
 
 /// A sample for each cause.
 fn causes(view: &View<'_>, out: &mut Samples<'_>, of: impl Fn(&ShardCensus) -> &Tallied<Cause>) {
-    for (cause, count) in meter::sum(view.shards.iter().map(|shard| of(shard).clone())) {
-        out.put(&[cause.word()], count);
+    let counts = meter::sum(view.shards.iter().map(|shard| of(shard).clone()));
+    for cause in Cause::ALL {
+        out.put(&[cause.word()], count(&counts, cause));
     }
+}
+
+/// The count of `key`, also when it never was: a counter that begins with 1 seems not to have grown
+/// to who looks at what it was before.
+fn count<K: Copy + Eq>(counts: &Tallied<K>, key: K) -> u64 {
+    counts.iter().find(|(one, _)| *one == key).map_or(0, |(_, count)| *count)
 }
 
 /// A sample for each of the largest streams, and one for the others in sum. A sum of streams that
