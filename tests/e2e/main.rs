@@ -43,4 +43,5 @@ mod session;
 mod signals;
 mod stalls;
 mod starts;
+mod stats;
 mod talkers;

@@ -18,7 +18,7 @@ use super::table::cell;
 use super::{say, setting, target};
 use crate::clock;
 use crate::config::parse_duration;
-use crate::event::Reason;
+use crate::event::may_return;
 use crate::limits::LISTEN_SILENCE_MILLIS_MAX;
 use crate::net::backoff;
 pub(super) use link::{End, Link};
@@ -212,7 +212,7 @@ fn verdict(end: End, connected: bool) -> (Option<Exit>, String) {
                 1000 => Some(Exit::Ended),
                 // What a consumer asked for was wrong.
                 1002 => Some(Exit::Usage),
-                _ if Reason::new(code, String::new()).may_return() => None,
+                _ if may_return(code) => None,
                 _ => Some(Exit::Failed),
             };
             (exit, format!("closed by the service ({code}): {text}"))
