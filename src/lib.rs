@@ -23,6 +23,8 @@ pub mod sim;
 pub mod hub;
 pub mod registry;
 
+pub mod backup;
+
 pub mod doors;
 
 pub mod observe;

@@ -17,6 +17,7 @@
 
 mod support;
 
+mod backup;
 mod broker;
 mod cli;
 mod content;

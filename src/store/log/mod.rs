@@ -10,6 +10,7 @@
 //! reader     blocks on their way back: contiguous frames
 //! open, scan what a crash left
 //! segment, window, header, naming   files, bytes and names
+//! inspect    a segment seen from outside, by a backup
 //! disk       the seam to the filesystem
 //! ```
 //!
@@ -23,6 +24,7 @@ mod commit;
 pub mod disk;
 mod gather;
 mod header;
+pub mod inspect;
 mod naming;
 mod open;
 mod queue;
@@ -50,6 +52,8 @@ use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::{Observer, Store, StoreError};
 
 use disk::Disk;
+pub(crate) use header::SEGMENT_HEADER_BYTES;
+pub(crate) use naming::{directory_name, segment_first};
 pub use reader::LogReader;
 pub use stream::LogStream;
 
