@@ -9,6 +9,7 @@ pub mod event;
 
 pub mod clock;
 pub mod config;
+pub mod meter;
 
 pub mod enrich;
 pub mod proto;
@@ -20,6 +21,7 @@ pub mod wait;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
+pub mod census;
 pub mod hub;
 pub mod registry;
 

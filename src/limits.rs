@@ -76,6 +76,12 @@ pub const FAN_OUT_TURN: usize = 256;
 /// Size of a shard's shared read buffer, in bytes.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Buffers read from one client before the others get a turn.
+pub const INBOX_READS_MAX: usize = 4;
+
+/// Sockets that a poller tells of at once: 12 bytes each.
+pub const POLLER_EVENTS_MAX: usize = 256;
+
 /// Messages that may wait in a shard's mailbox; whoever sends more waits.
 pub const MAILBOX_MESSAGES_MAX: usize = 1024;
 
@@ -120,6 +126,29 @@ pub const HTTP_BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a shard may take to say how it is: one that is busy for so long is as good as stuck.
 pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Streams that a census tells of one by one, for each shard: as many as a person reads, and a few
+/// hundred kilobytes.
+pub const CENSUS_STREAMS_MAX: usize = 1_000;
+
+/// Streams that have labels of their own in `/metrics`, the most consumed first; the others are one
+/// sum. Each has about a dozen series, and Prometheus keeps them all.
+pub const METRICS_STREAMS_MAX: usize = 100;
+
+/// How long a shard may take to answer a census: then it is made without that shard. Well below the
+/// 10 s that Prometheus waits for an answer by default.
+pub const CENSUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a census serves whoever asks next, so that many who look cost no more than one.
+pub const CENSUS_AGE_MAX: Duration = Duration::from_millis(250);
+
+/// How long a socket takes no byte until its consumer counts as stalled: longer than a network
+/// that loses packets needs to send them once more.
+pub const STALLED_AFTER: Duration = Duration::from_secs(2);
+
+/// Time over which a stream's pace is measured, at least; at most twice as long where somebody
+/// looks often.
+pub const PACE_WINDOW: Duration = Duration::from_secs(60);
+
 /// Pause after an accept that failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -138,6 +167,10 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// hands out any of it, so this bounds what a consumer that catches up holds. A larger event is a
 /// block of its own.
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
+
+/// Most zeros written behind the end of a segment at once, in bytes: thousands of small groups then
+/// sync twice to four times as fast, and a stream takes at most so much more disk.
+pub const WRITE_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Largest single write of several blocks, in bytes: their memory is freed as one, so a reader of
 /// one block must not hold many.

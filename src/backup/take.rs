@@ -222,7 +222,8 @@ fn segments_of(folder: &Folder, copied: &Path) -> Result<bool, BackupError> {
     Ok(!made.is_empty())
 }
 
-/// Copies one segment, the last one up to its last whole group.
+/// Copies one segment, the last one up to its last whole group: what is before that stays as it
+/// is, while a service writes behind it, also over zeros that the file has there already.
 fn segment(
     from: &File,
     bytes: u64,
@@ -230,30 +231,9 @@ fn segment(
     target: &Path,
     is_last: bool,
 ) -> Result<(), BackupError> {
-    for look in 0..BACKUP_LOOKS_MAX {
-        if look > 0 {
-            remove(target).map_err(fault("remove", target))?;
-        }
-        // Rewound by opening: the copy moves the place in a file.
-        let made = copy_from_start(from, bytes, target).map_err(fault("copy", path))?;
-        if !is_last {
-            return Ok(());
-        }
-        let Ok(found) = inspect(&made, bytes).map_err(fault("read", target))? else {
-            return Ok(());
-        };
-        if found.damage.is_empty() {
-            let cut = made.set_len(found.end).and_then(|()| made.sync_all());
-            return cut.map_err(fault("cut", target));
-        }
-        // A write that failed was taken back while we read; or it is damage, which stays.
+    let mut settled = bytes;
+    if is_last && let Ok(found) = inspect(from, bytes).map_err(fault("read", path))? {
+        settled = found.end;
     }
-    Ok(())
-}
-
-fn copy_from_start(from: &File, bytes: u64, target: &Path) -> io::Result<File> {
-    use std::io::Seek;
-    let mut from = from;
-    from.rewind()?;
-    copy(from, bytes, target, None)
+    copy(from, settled, target, None).map(drop).map_err(fault("copy", path))
 }

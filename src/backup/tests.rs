@@ -22,9 +22,8 @@ fn a_manifest_reads_back_and_finds_what_is_missing() {
     let shorter = report(vec![held("grüße \"", 3, 8), held("b", 1, 1)]);
     assert_eq!(
         manifest.differences(&shorter),
-        [
-            "stream \"grüße \\\"\" had the events from 3 to before 9; there are those from 3 to before 8"
-        ]
+        ["stream \"grüße \\\"\" had the events from 3 to before 9; there are those from 3 \
+             to before 8"]
     );
     let missing = report(vec![held("b", 1, 1)]);
     assert_eq!(manifest.differences(&missing), ["stream \"grüße \\\"\" is missing"]);

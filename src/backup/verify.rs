@@ -147,6 +147,12 @@ fn one_segment(
 ) -> Result<Option<Inspected>, BackupError> {
     let shown = path.display();
     match inspect(file, length).map_err(fault("read", path))? {
+        // A service that writes meanwhile makes what isn't whole yet look damaged: once more, up to
+        // where it is.
+        Ok(found) if is_last && !found.damage.is_empty() => {
+            let again = inspect(file, found.end).map_err(fault("read", path))?;
+            return Ok(again.ok());
+        }
         Ok(found) => return Ok(Some(found)),
         Err(Unreadable::Header) if is_last && length <= HEADER_BYTES => {
             report.notes.push(format!("{shown}: it was being made"));
@@ -173,13 +179,8 @@ fn judge(
         let last = until.get() - 1;
         report.faults.push(format!("{shown}: the events {from} to {last} are damaged"));
     }
-    let behind = length - found.end;
-    if behind > 0 && is_last {
-        report.notes.push(format!(
-            "{shown}: {behind} bytes behind the last whole group, as a crash leaves them or a \
-             running service that writes"
-        ));
-    } else if behind > 0 {
+    // Behind the end of the last one is what a crash leaves, or a service writes now.
+    if length > found.end && !is_last {
         report.faults.push(format!("{shown}: damaged from event {} on", found.next));
     }
     if before.is_some_and(|before| !found.follows(before)) {

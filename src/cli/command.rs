@@ -146,8 +146,8 @@ fn restore() -> Command {
     Command::new("restore")
         .about("Put a backup back into an empty data directory")
         .long_about(
-            "Reads the backup, every checksum, and copies it into the data directory, which must be \
-             empty or not there, with no service running. As root, what is made belongs to the \
+            "Reads the backup, every checksum, and copies it into the data directory, which must \
+             be empty or not there, with no service running. As root, what is made belongs to the \
              directory's owner. An interrupted restore is begun anew by the same command; until \
              then ess serve refuses to start there.",
         )

@@ -18,6 +18,8 @@ use crate::proto::websocket::frame::frame_len;
 #[derive(Debug)]
 pub struct Consumer {
     place: Place,
+    /// Where it would have begun to stand here by what it was sent alone.
+    origin: Ordinal,
     /// The stream's ceiling when it joined: a POISON at or beyond it was published to it. Moves on
     /// over events without a POISON that are passed over while it waits.
     joined: Ordinal,
@@ -75,6 +77,7 @@ impl Consumer {
     pub const fn new(cursor: Cursor, joined: Ordinal, not_before: Option<Timestamp>) -> Self {
         Self {
             place: Place::at(cursor),
+            origin: cursor.ordinal,
             joined,
             waiting: not_before.is_some() || cursor.ordinal.since(joined) > 0,
             not_before,
@@ -88,6 +91,13 @@ impl Consumer {
     #[must_use]
     pub const fn cursor(&self) -> Cursor {
         self.place.cursor
+    }
+
+    /// Events it was sent so far. One that can't be delivered counts when it lies between two that
+    /// can.
+    #[must_use]
+    pub const fn delivered(&self) -> u64 {
+        self.place.cursor.ordinal.since(self.origin)
     }
 
     /// What the history may hold that is older is not wanted: to be passed over, not sent.
@@ -168,14 +178,14 @@ impl Consumer {
                     return Step::History(self.place.cursor);
                 }
                 Next::Nothing(place) => {
-                    self.place = place;
+                    self.pass_to(place);
                     return Step::Idle;
                 }
                 Next::Poison(behind) => {
                     if self.ends_at(self.place_of_poison(behind), tail.ceiling()) {
                         return Step::Poisoned;
                     }
-                    self.place = behind;
+                    self.pass_to(behind);
                 }
             }
         }
@@ -188,7 +198,7 @@ impl Consumer {
                 // The tail can't tell which of the events from here to its floor are older.
                 return false;
             }
-            self.place = tail.first_at(self.place.cursor, timestamp);
+            self.pass_to(tail.first_at(self.place.cursor, timestamp));
         }
         let passed = self.place.cursor.ordinal.min(tail.ceiling());
         if tail.poison_between(self.joined, passed) {
@@ -200,6 +210,12 @@ impl Consumer {
             self.not_before = None;
         }
         false
+    }
+
+    /// Goes to `place` without having been sent what lies before it.
+    fn pass_to(&mut self, place: Place) {
+        self.origin = self.origin.plus(place.cursor.ordinal.since(self.place.cursor.ordinal));
+        self.place = place;
     }
 
     /// The step that sends `bytes` of the tail, or only the rest of the frame it is in.
@@ -257,7 +273,7 @@ impl Consumer {
         };
     }
 
-    /// The history was sent up to `cursor`, or a POISON or a gap there was passed over.
+    /// The history was sent up to `cursor`.
     ///
     /// # Panics
     ///
@@ -265,6 +281,17 @@ impl Consumer {
     pub fn sent_history(&mut self, cursor: Cursor) {
         assert!(cursor >= self.place.cursor, "a consumer never goes back");
         self.place = Place::at(cursor);
+    }
+
+    /// The history was passed over up to `cursor`, without being sent: what isn't wanted, isn't
+    /// there, or is a POISON.
+    ///
+    /// # Panics
+    ///
+    /// When that is before where it stands.
+    pub fn passed_history(&mut self, cursor: Cursor) {
+        assert!(cursor >= self.place.cursor, "a consumer never goes back");
+        self.pass_to(Place::at(cursor));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The event streams the service knows, as each shard sees them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use crate::registry::EventStream;
 pub(super) struct Directory {
     by_id: BTreeMap<i64, Arc<EventStream>>,
     by_uuid: HashMap<String, Arc<EventStream>>,
+    /// Oldest first; none is empty.
+    by_name: HashMap<StreamName, Vec<Arc<EventStream>>>,
 }
 
 impl Directory {
@@ -25,12 +28,21 @@ impl Directory {
 
     pub(super) fn insert(&mut self, event_stream: Arc<EventStream>) {
         self.by_uuid.insert(event_stream.uuid.clone(), Arc::clone(&event_stream));
+        let same = self.by_name.entry(event_stream.routing_key.clone()).or_default();
+        same.push(Arc::clone(&event_stream));
+        same.sort_by_key(|one| one.id);
         self.by_id.insert(event_stream.id, event_stream);
     }
 
     pub(super) fn remove(&mut self, event_stream: &EventStream) {
         self.by_uuid.remove(&event_stream.uuid);
         self.by_id.remove(&event_stream.id);
+        if let Entry::Occupied(mut same) = self.by_name.entry(event_stream.routing_key.clone()) {
+            same.get_mut().retain(|one| one.id != event_stream.id);
+            if same.get().is_empty() {
+                same.remove();
+            }
+        }
     }
 
     pub(super) fn by_uuid(&self, uuid: &str) -> Option<Arc<EventStream>> {
@@ -46,11 +58,20 @@ impl Directory {
         self.by_id.values().cloned().collect()
     }
 
+    /// Those that lead to the stream `name`, oldest first.
+    pub(super) fn of_stream(&self, name: &StreamName) -> Vec<Arc<EventStream>> {
+        self.by_name.get(name).cloned().unwrap_or_default()
+    }
+
+    /// How many streams are behind them.
+    pub(super) fn streams(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// The names of the streams behind them, each once.
     pub(super) fn names(&self) -> Vec<StreamName> {
-        let mut names: Vec<_> = self.by_id.values().map(|one| one.routing_key.clone()).collect();
+        let mut names: Vec<_> = self.by_name.keys().cloned().collect();
         names.sort();
-        names.dedup();
         names
     }
 }
@@ -71,8 +92,14 @@ mod tests {
         assert_eq!(directory.all(), [Arc::clone(&one), Arc::clone(&two)], "oldest first");
         assert_eq!(directory.names().len(), 1, "one stream behind two addresses");
         assert_eq!(directory.by_uuid("u2"), directory.by_id(2));
+        let key = &one.routing_key;
+        assert_eq!(directory.of_stream(key), directory.all());
+        assert_eq!(directory.streams(), 1);
         directory.remove(&one);
         assert_eq!((directory.by_uuid("u1"), directory.by_id(1)), (None, None));
-        assert_eq!(directory.all(), [two]);
+        assert_eq!(directory.all(), [Arc::clone(&two)]);
+        assert_eq!(directory.of_stream(key), [Arc::clone(&two)]);
+        directory.remove(&two);
+        assert_eq!((directory.streams(), directory.names()), (0, Vec::new()));
     }
 }

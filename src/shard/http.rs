@@ -167,7 +167,7 @@ impl Connection {
         reply: Reply,
         id: &RequestId,
     ) -> io::Result<()> {
-        let response = response.with_header(REQUEST_ID, id.as_str().to_owned());
+        let response = response.with_header(REQUEST_ID, id.to_string());
         let mut bytes = Vec::new();
         response.encode(reply, &mut bytes);
         self.write(&bytes).await

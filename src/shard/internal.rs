@@ -9,7 +9,7 @@ use monoio::time::timeout;
 
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::health::{self, Health, Probe};
-use crate::doors::management::{Call, call, route};
+use crate::doors::management::{Call, call, metrics, route};
 use crate::limits::HEALTH_TIMEOUT;
 use crate::net::Socket;
 use crate::observe::logging::{self, HTTP};
@@ -17,13 +17,20 @@ use crate::proto::http::{Framing, Head, Reply, RequestId, Response};
 use crate::registry::EventStream;
 use crate::store::{AppendError, Bounds, ReadError, Store};
 
+use super::census::Taker;
 use super::context::Shard;
 use super::http::{Connection, Stop};
 use super::mailbox::Message;
 use super::registrar::{ChangeError, Registrar};
 
+/// Those who do what takes more than one shard.
+pub(super) struct Desk {
+    pub(super) registrar: Registrar,
+    pub(super) taker: Taker,
+}
+
 /// Serves one connection until it is closed.
-pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, registrar: Rc<Registrar>, socket: Socket) {
+pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, desk: Rc<Desk>, socket: Socket) {
     let ids = Rc::clone(&shard.request_ids);
     let mut connection = Connection::new(socket, shard.turnstile.clone(), ids);
     let mut first = true;
@@ -31,7 +38,7 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, registrar: Rc<Registrar
         let Some((head, id)) = connection.request(first).await else { return };
         first = false;
         let in_flight = InFlight::new(&shard);
-        let responded = respond(&shard, &registrar, &mut connection, &head, &id).await;
+        let responded = respond(&shard, &desk, &mut connection, &head, &id).await;
         let (response, intact) = match responded {
             Ok(response) => (response, true),
             Err(Stop::Answer(response)) => (response, false),
@@ -71,7 +78,7 @@ impl<S: Store> Drop for InFlight<S> {
 /// The response to one request. An error leaves the connection unusable.
 async fn respond<S: Store>(
     shard: &Rc<Shard<S>>,
-    registrar: &Registrar,
+    desk: &Desk,
     connection: &mut Connection,
     head: &Head,
     id: &RequestId,
@@ -86,14 +93,14 @@ async fn respond<S: Store>(
     };
     let (body, _share) = connection.body(head, rule.bytes_max(), &shard.body_budget).await?;
     Ok(match call(route, head, body, event_bytes_max) {
-        Ok(call) => perform(shard, registrar, call, id).await,
+        Ok(call) => perform(shard, desk, call, id).await,
         Err(response) => response,
     })
 }
 
 async fn perform<S: Store>(
     shard: &Rc<Shard<S>>,
-    registrar: &Registrar,
+    desk: &Desk,
     call: Call,
     request: &RequestId,
 ) -> Response {
@@ -104,6 +111,7 @@ async fn perform<S: Store>(
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
         Call::Health(probe) => health::answer(probe, &examine(shard, probe).await),
+        Call::Metrics => metrics::answer(&desk.taker.census(shard).await),
         Call::List => {
             let all = shard.directory.borrow().all();
             answer::listed(all.iter().map(|one| &**one), ingress)
@@ -113,17 +121,19 @@ async fn perform<S: Store>(
             logging::set_level(level, &format!("request {request}"));
             answer::log_level(logging::level())
         }
-        Call::Create(creation) => match registrar.create(shard, creation, request).await {
+        Call::Create(creation) => match desk.registrar.create(shard, creation, request).await {
             Ok((event_stream, declared)) => {
                 answer::created(&event_stream, ingress, declared.as_ref())
             }
             Err(fault) => failed(&fault, request),
         },
-        Call::Delete { id, force } => match registrar.delete(shard, id, force, request).await {
-            Ok(Some(_)) => answer::deleted(),
-            Ok(None) => answer::not_known(&id),
-            Err(fault) => failed(&fault, request),
-        },
+        Call::Delete { id, force } => {
+            match desk.registrar.delete(shard, id, force, request).await {
+                Ok(Some(_)) => answer::deleted(),
+                Ok(None) => answer::not_known(&id),
+                Err(fault) => failed(&fault, request),
+            }
+        }
         Call::Show { id } => {
             let found = shard.directory.borrow().by_id(id);
             let Some(event_stream) = found else { return answer::not_known(&id) };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_channel::{Receiver, Sender, bounded};
 
+use crate::census::ShardCensus;
 use crate::doors::management::Publication;
 use crate::event::{Start, StreamName};
 use crate::limits::MAILBOX_MESSAGES_MAX;
@@ -38,6 +39,8 @@ pub(super) enum Message {
     Deregistered { event_stream: Arc<EventStream>, reply: Sender<()> },
     /// What is wrong with your store?
     Trouble { reply: Sender<Option<String>> },
+    /// What do you have, and what do you do?
+    Census { reply: Sender<ShardCensus> },
     /// The service stops: drain.
     Stop,
     /// Every shard is drained: close the streams and end.
@@ -93,6 +96,11 @@ impl Mailboxes {
         if let Some(mailbox) = self.0.get(index) {
             let _ = mailbox.send_blocking(message);
         }
+    }
+
+    /// Messages that wait in each.
+    pub(super) fn depths(&self) -> Vec<usize> {
+        self.0.iter().map(Sender::len).collect()
     }
 
     /// How many shards there are.

@@ -5,6 +5,7 @@
 //! shard 0.
 
 mod budget;
+mod census;
 mod context;
 mod directory;
 mod farewell;
@@ -13,6 +14,7 @@ mod http;
 mod inbox;
 mod internal;
 mod mailbox;
+mod meters;
 mod public;
 mod pump;
 mod reasons;

@@ -141,8 +141,8 @@ async fn join<S: Store>(
         _ if !known => reasons::unknown(&event_stream.uuid),
         None => reasons::not_found(&event_stream.uuid),
         Some(home) => {
-            let uuid = event_stream.uuid.as_str().into();
-            match home.join(socket, uuid, start, &greeting, &request).await {
+            let event_stream = Arc::clone(&event_stream);
+            match home.join(socket, event_stream, start, &greeting, &request).await {
                 Ok(()) => return,
                 Err((socket, reason)) => {
                     return farewell::refuse(turnstile, socket, &greeting, &reason, &request).await;

@@ -10,7 +10,7 @@ use log::{debug, error};
 
 use crate::event::{Cursor, Reason};
 use crate::limits::{HISTORY_READ_BYTES_MAX, HISTORY_READ_BYTES_MIN};
-use crate::store::{Piece, ReadError, Reader, Reading, Store, StreamStore};
+use crate::store::{Piece, ReadError, Reader, Reading, Run, Store, StreamStore};
 use crate::wait::unless;
 
 use super::session::{Drive, Session};
@@ -23,15 +23,11 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
     loop {
         match session.drive() {
             Drive::Idle | Drive::Over => break,
-            Drive::Blocked => {
-                if !session.writable().await {
-                    session.broken();
-                    break;
-                }
-            }
+            Drive::Blocked => session.writable().await,
             Drive::More => session.home.shard.turnstile.next().await,
             Drive::History(from) => {
-                if !session.writable().await || !history.serve(&session, from).await {
+                session.writable().await;
+                if !history.serve(&session, from).await {
                     session.broken();
                     break;
                 }
@@ -69,6 +65,12 @@ impl<S: Store> History<S> {
         // The permit bounds the memory of all readings under way on this shard.
         let permit = shard.history_permits.take().await;
         let reading = reader.read(self.bytes_max).await;
+        shard.meters.log_reads.add(1);
+        match &reading {
+            Ok(Reading::Piece(piece)) => missed(session, from, piece.runs.first()),
+            Ok(Reading::End) => missed(session, from, None),
+            Ok(Reading::Poison(_)) | Err(_) => {}
+        }
         let open = match reading {
             Ok(Reading::Piece(piece)) if pass_over(session, &piece) => true,
             Ok(Reading::Piece(piece)) => {
@@ -84,13 +86,13 @@ impl<S: Store> History<S> {
                     drop(consumer);
                     session.end_here(&super::reasons::DELETED);
                 } else {
-                    consumer.sent_history(Cursor::before(ordinal.next()));
+                    consumer.passed_history(Cursor::before(ordinal.next()));
                     self.reader = Some(reader);
                 }
                 true
             }
             Ok(Reading::End) => {
-                session.consumer.borrow_mut().sent_history(reader.cursor());
+                session.consumer.borrow_mut().passed_history(reader.cursor());
                 true
             }
             Err(fault) => unreadable(session, &fault),
@@ -114,11 +116,30 @@ impl<S: Store> History<S> {
         if sent > 0 {
             session.progress.set(session.home.shard.now());
             let cursor = if whole { piece.end } else { piece.cursor_at(sent) };
-            session.consumer.borrow_mut().sent_history(cursor);
+            let mut consumer = session.consumer.borrow_mut();
+            let before = consumer.delivered();
+            consumer.sent_history(cursor);
+            session.home.sent(consumer.delivered() - before, sent as u64);
         }
         let wanted = if whole { 2 * self.bytes_max } else { sent };
         self.bytes_max = wanted.clamp(HISTORY_READ_BYTES_MIN, HISTORY_READ_BYTES_MAX);
         Some(whole)
+    }
+}
+
+/// Counts what is no longer retained of what the consumer is owed from `from` on, where the history
+/// goes on with `run`, or has nothing.
+fn missed<S: Store>(session: &Session<S>, from: Cursor, run: Option<&Run>) {
+    let there = run.is_some_and(|run| run.from.ordinal <= from.ordinal);
+    if there || !from.at_boundary() {
+        return;
+    }
+    let floor = session.home.store().map_or(from.ordinal, |store| store.bounds().floor);
+    let end = run.map_or(floor, |run| run.from.ordinal.min(floor));
+    let count = end.since(from.ordinal);
+    if count > 0 {
+        session.home.lost(count);
+        session.consumer.borrow_mut().passed_history(Cursor::before(end));
     }
 }
 
@@ -130,11 +151,11 @@ fn pass_over<S: Store>(session: &Session<S>, piece: &Piece) -> bool {
     match wanted {
         Some(run) if run.position == 0 => false,
         Some(run) => {
-            consumer.sent_history(run.from);
+            consumer.passed_history(run.from);
             true
         }
         None => {
-            consumer.sent_history(piece.end);
+            consumer.passed_history(piece.end);
             true
         }
     }
@@ -159,7 +180,7 @@ fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
 
 /// The stream is gone from where it was kept.
 fn gone<S: Store>(session: &Rc<Session<S>>) -> bool {
-    ends(session, &super::reasons::not_found(&session.uuid))
+    ends(session, &super::reasons::not_found(&session.event_stream.uuid))
 }
 
 /// Ends the consumer. False when it stands inside a frame whose rest can't be had: then the

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender, bounded};
 use log::{error, warn};
 
-use crate::clock::{Clock, monotonic};
+use crate::census::Driver;
+use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
-use crate::limits::{
-    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES,
-};
+use crate::limits::{ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX};
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
 use crate::store::amqp::Amqp;
@@ -24,13 +23,16 @@ use crate::store::{ReadError, Store};
 use crate::wait::Permits;
 
 use super::budget::Budget;
+use super::census::Taker;
 use super::context::Shard;
 use super::directory::Directory;
+use super::inbox::Inbox;
+use super::internal::Desk;
 use super::mailbox::{Mailboxes, Message, Report};
+use super::meters::Meters;
 use super::registrar::{Orders, Registrar};
 use super::request_ids::RequestIds;
-use super::threads::Chosen;
-use super::{internal, public, shutdown, sweep};
+use super::{census, inbox, internal, public, shutdown, sweep};
 
 /// What a shard is given to start with.
 pub(super) struct Boot {
@@ -65,7 +67,7 @@ pub(super) struct InternalPort {
 }
 
 /// Runs the shard on the store that is configured; true when it ended cleanly.
-pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
+pub(super) async fn shard_main(boot: Boot, driver: Driver) -> bool {
     let turnstile = match Turnstile::start() {
         Ok(turnstile) => turnstile,
         Err(fault) => {
@@ -76,24 +78,31 @@ pub(super) async fn shard_main(boot: Boot, driver: Chosen) -> bool {
     match (boot.config.store, boot.broker.clone()) {
         (StoreKind::Log, _) | (_, None) => {
             let store = log_store(&boot.config, driver);
-            run(boot, store, turnstile).await
+            run(boot, driver, store, turnstile).await
         }
         (StoreKind::RabbitMq, Some(Access { broker, tls, amqp })) => {
             let histories = boot.config.catchup_readers_max / boot.config.shards;
             let store = RabbitStore::new(broker, tls, amqp, histories, turnstile.clone());
-            run(boot, store, turnstile).await
+            run(boot, driver, store, turnstile).await
         }
         (StoreKind::Exchange, Some(Access { broker, amqp, .. })) => {
             let store = ExchangeStore::new(amqp, broker, turnstile.clone());
-            run(boot, store, turnstile).await
+            run(boot, driver, store, turnstile).await
         }
     }
 }
 
 /// Runs the shard to its end; true when it ended cleanly.
-async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
+async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstile) -> bool {
     let Boot { index, config, event_streams, public, internal, .. } = boot;
-    let Boot { mailboxes, sockets, inbox, events, .. } = boot;
+    let Boot { mailboxes, sockets, inbox: mail, events, .. } = boot;
+    let consumers = match Inbox::new() {
+        Ok(consumers) => consumers,
+        Err(fault) => {
+            error!("shard {index} can't start: {fault}");
+            return false;
+        }
+    };
     let shard = Rc::new(Shard {
         index,
         store,
@@ -103,19 +112,22 @@ async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
         mailboxes,
         sockets,
         turnstile,
+        inbox: consumers,
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
         request_ids: Rc::new(RequestIds::new()),
-        read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
         requests: Cell::new(0),
         stopping: Cell::new(false),
-        coarse_now: Cell::new(monotonic()),
+        coarse_now: Cell::new(Tick::now()),
+        driver,
+        meters: Meters::default(),
         config,
     });
     open_all(&shard).await;
     let (stop, stopped) = bounded(1);
     let (finish, finished) = bounded(1);
-    monoio::spawn(read_mailbox(Rc::clone(&shard), inbox, stop, finish));
+    monoio::spawn(read_mailbox(Rc::clone(&shard), mail, stop, finish));
+    monoio::spawn(inbox::run(Rc::clone(&shard)));
     monoio::spawn(sweep::sessions(Rc::clone(&shard)));
     monoio::spawn(sweep::retention(Rc::clone(&shard)));
     monoio::spawn(sweep::syncs(Rc::clone(&shard)));
@@ -143,10 +155,10 @@ async fn run<S: Store>(boot: Boot, store: S, turnstile: Turnstile) -> bool {
     shutdown::close(&shard).await
 }
 
-fn log_store(config: &Config, driver: Chosen) -> LogStore<RealDisk> {
+fn log_store(config: &Config, driver: Driver) -> LogStore<RealDisk> {
     let disk = RealDisk::new(match driver {
-        Chosen::IoUring => Io::Ring,
-        Chosen::Epoll => Io::Pool,
+        Driver::IoUring => Io::Ring,
+        Driver::Epoll => Io::Pool,
     });
     let options = LogOptions::new(config.fsync, config.retain);
     LogStore::new(disk, config.data_dir.join("streams"), options, Clock::System)
@@ -173,16 +185,16 @@ async fn listen<S: Store>(
 ) -> std::io::Result<Vec<Rc<Listener>>> {
     let mut listeners = Vec::new();
     if let Some(InternalPort { listener, registry, removals }) = internal {
-        let registrar = Rc::new(Registrar::new(registry));
+        let desk = Rc::new(Desk { registrar: Registrar::new(registry), taker: Taker::new() });
         for removal in &removals {
-            registrar.remove_log(shard, removal).await;
+            desk.registrar.remove_log(shard, removal).await;
         }
         let listener = Rc::new(Listener::new(listener)?);
         listeners.push(Rc::clone(&listener));
         let here = Rc::clone(shard);
         let shard = Rc::clone(shard);
         monoio::spawn(accept(here, listener, move |socket| {
-            monoio::spawn(internal::serve(Rc::clone(&shard), Rc::clone(&registrar), socket));
+            monoio::spawn(internal::serve(Rc::clone(&shard), Rc::clone(&desk), socket));
         }));
     }
     let listener = Rc::new(Listener::new(public)?);
@@ -277,6 +289,12 @@ async fn read_mailbox<S: Store>(
             }
             Message::Trouble { reply } => {
                 let _ = reply.try_send(shard.store.trouble());
+            }
+            Message::Census { reply } => {
+                let shard = Rc::clone(&shard);
+                monoio::spawn(async move {
+                    let _ = reply.try_send(census::count(&shard).await);
+                });
             }
             Message::Stop => {
                 let _ = stop.try_send(());

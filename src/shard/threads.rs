@@ -10,15 +10,9 @@ use monoio::utils::detect_uring;
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+use crate::census;
 use crate::config::Driver;
 use crate::limits::{DISK_THREADS, RING_ENTRIES};
-
-/// The driver a shard ended up with.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Chosen {
-    IoUring,
-    Epoll,
-}
 
 /// Starts shard `index` on its own thread and runs what `main` makes there.
 ///
@@ -27,7 +21,7 @@ pub(super) enum Chosen {
 /// When no thread can be started.
 pub(super) fn start<F, M>(index: usize, driver: Driver, main: M) -> io::Result<JoinHandle<bool>>
 where
-    M: FnOnce(Chosen) -> F + Send + 'static,
+    M: FnOnce(census::Driver) -> F + Send + 'static,
     F: Future<Output = bool>,
 {
     Builder::new().name(format!("ess-shard-{index}")).spawn(move || {
@@ -42,7 +36,7 @@ where
 /// (EPERM, ENOSYS) or for want of locked memory (ENOMEM, which monoio doesn't catch): epoll serves.
 fn run<F, M>(index: usize, driver: Driver, pool: &DefaultThreadPool, main: M) -> bool
 where
-    M: FnOnce(Chosen) -> F,
+    M: FnOnce(census::Driver) -> F,
     F: Future<Output = bool>,
 {
     // A kernel before 5.6 makes a ring that lacks the operations.
@@ -55,7 +49,7 @@ where
         match builder.build() {
             Ok(mut runtime) => {
                 tell(index, "io_uring");
-                return runtime.block_on(main(Chosen::IoUring));
+                return runtime.block_on(main(census::Driver::IoUring));
             }
             Err(fault) if driver == Driver::IoUring => {
                 log::error!(
@@ -78,7 +72,7 @@ where
         .enable_timer()
         .attach_thread_pool(Box::new(pool.clone()));
     match builder.build() {
-        Ok(mut runtime) => runtime.block_on(main(Chosen::Epoll)),
+        Ok(mut runtime) => runtime.block_on(main(census::Driver::Epoll)),
         Err(fault) => {
             log::error!("shard {index} can't start on epoll either: {fault}");
             false

@@ -29,6 +29,7 @@ mod declaration;
 mod error;
 pub mod exchange;
 mod framing;
+mod glance;
 pub mod log;
 mod memory;
 pub mod rabbit;
@@ -36,6 +37,7 @@ mod receipts;
 mod row;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -44,6 +46,7 @@ use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 pub use block::{Block, Kind, Piece, Run};
 pub use declaration::{Declaration, DeclareError, Declared};
 pub use error::{AppendError, ReadError, StoreError};
+pub use glance::{Glance, Pace};
 pub use memory::{MemoryReader, MemoryStore, MemoryStream};
 
 /// Opens and removes streams.
@@ -106,6 +109,20 @@ pub trait StreamStore: 'static {
 
     /// What the stream holds now.
     fn bounds(&self) -> Bounds;
+
+    /// What is known of the stream without asking anybody; cheap enough for thousands of streams.
+    fn glance(&self) -> Glance {
+        let Bounds { floor, bytes, newest, .. } = self.bounds();
+        let newest = (newest > Timestamp::EPOCH).then_some(newest);
+        Glance { floor: Some(floor), bytes: Some(bytes), newest }
+    }
+
+    /// How long the event `ordinal`, which is retained, will be kept at least if events go on
+    /// coming at `pace`. `None` when no rule will take it, or that isn't known.
+    fn kept_for(&self, ordinal: Ordinal, pace: Pace) -> Option<Duration> {
+        let _ = (ordinal, pace);
+        None
+    }
 
     /// Attends the stream: from the answer on, and until nobody was here for a while (see
     /// [`StreamStore::tend`]), the observer is shown everything that is appended, and the ceiling

@@ -193,6 +193,24 @@ fn retention_and_deletions_meanwhile_leave_whole_backups() {
     }
 }
 
+#[test]
+fn the_segment_that_is_written_to_is_copied_as_far_as_it_is_whole() {
+    let (place, data) = (folder(), folder());
+    let server = Server::start_in(Setup::USUAL, data.path(), &[]);
+    let flood = Flood::start(&server, server.create("orders").id);
+    // One segment, and zeros in it where the service writes meanwhile.
+    for round in 0..12 {
+        let before = flood.wait_for(flood.acknowledged() + 1);
+        let target = place.path().join(round.to_string());
+        let (lines, _) = backup(data.path(), &target);
+        done(&["verify"], &[&target]);
+        let next = lines[0].split('\t').nth(2).and_then(|cell| cell.parse::<u64>().ok());
+        assert!(next.is_some_and(|next| next > before), "{lines:?} {before}");
+        done(&["verify"], &[data.path()]);
+    }
+    flood.end();
+}
+
 /// A data directory of a stopped service, with a stream of some segments.
 fn stopped(events: u64, bytes: usize) -> TempDir {
     let data = folder();

@@ -32,6 +32,7 @@ mod faults;
 mod flood;
 mod frames;
 mod ledger;
+mod metrics;
 mod publish;
 mod rabbit;
 mod refusals;

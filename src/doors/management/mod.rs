@@ -14,6 +14,7 @@ pub mod answer;
 mod creation;
 pub mod health;
 mod json;
+pub mod metrics;
 mod openapi;
 mod publication;
 mod route;
@@ -60,6 +61,8 @@ pub enum Call {
     },
     /// How are we?
     Health(Probe),
+    /// What do we have and do?
+    Metrics,
     /// How much is logged?
     LogLevel,
     /// Log so much from now on.
@@ -91,6 +94,7 @@ pub fn call(
             Call::Publish { id, publication: publication::read(head, body, event_bytes_max)? }
         }
         Route::Health(probe) => Call::Health(probe),
+        Route::Metrics => Call::Metrics,
         Route::LogLevel => Call::LogLevel,
         Route::SetLogLevel => Call::SetLogLevel(verbosity::read(head, &body)?),
         Route::OpenApi => Call::OpenApi,

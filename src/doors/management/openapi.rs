@@ -105,6 +105,7 @@ const fn words(name: Name) -> (&'static str, &'static str) {
             "200 <code>{\"status\",\"parts\"}</code>; 503 when a part is in trouble, with its \
              reason",
         ),
+        Name::Metrics => ("nothing", "200 OpenMetrics text"),
         Name::LogLevel => ("nothing", "200 <code>{\"log_level\"}</code>"),
         Name::SetLogLevel => (
             "<code>{\"log_level\":\"debug\"}</code>: off, error, warn, info, debug or trace",
@@ -165,6 +166,7 @@ fn request_content(name: Name) -> Option<Value> {
         | Name::Live
         | Name::Ready
         | Name::Started
+        | Name::Metrics
         | Name::LogLevel
         | Name::OpenApi
         | Name::Docs => None,
@@ -206,6 +208,10 @@ fn responses(name: Name) -> Value {
             "200": answer("Yes", "Health"),
             "503": answer("No: a part is in trouble", "Health"),
         }),
+        Name::Metrics => json!({ "200": {
+            "description": "OpenMetrics text",
+            "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
+        } }),
         Name::LogLevel => ok("LogLevel"),
         Name::SetLogLevel => json!({
             "200": answer("Successful Response", "LogLevel"),

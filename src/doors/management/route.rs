@@ -19,6 +19,7 @@ pub enum Route {
     Delete { id: i64, force: bool },
     Publish { id: i64 },
     Health(Probe),
+    Metrics,
     LogLevel,
     SetLogLevel,
     OpenApi,
@@ -79,6 +80,7 @@ impl Route {
             | Self::Show { .. }
             | Self::Delete { .. }
             | Self::Health(_)
+            | Self::Metrics
             | Self::LogLevel
             | Self::OpenApi
             | Self::Docs => Ok(BodyRule::None),
@@ -129,6 +131,7 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         Name::Live => Route::Health(Probe::Live),
         Name::Ready => Route::Health(Probe::Ready),
         Name::Started => Route::Health(Probe::Started),
+        Name::Metrics => Route::Metrics,
         Name::LogLevel => Route::LogLevel,
         Name::SetLogLevel => Route::SetLogLevel,
         Name::OpenApi => Route::OpenApi,

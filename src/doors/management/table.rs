@@ -24,6 +24,7 @@ pub(super) enum Name {
     Live,
     Ready,
     Started,
+    Metrics,
     LogLevel,
     SetLogLevel,
     OpenApi,
@@ -85,6 +86,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/startupz",
         name: Name::Started,
         summary: "Whether it has started",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/metrics",
+        name: Name::Metrics,
+        summary: "What it has and does, for Prometheus",
     },
     Operation {
         method: Method::Get,

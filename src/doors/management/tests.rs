@@ -1,5 +1,7 @@
 //! The door against real FastAPI answers, and where it differs on purpose.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::answer::{self, Ingress};
@@ -53,6 +55,7 @@ fn answered(head: &Head, rest: &[u8], event_bytes_max: usize) -> Result<Response
             Response::json(201, publication.bodies.len().to_string())
         }
         Call::Health(probe) => health::answer(probe, &health::Health::default()),
+        Call::Metrics => metrics::answer(&Arc::default()),
         Call::LogLevel => answer::log_level(LevelFilter::Info),
         Call::SetLogLevel(level) => answer::log_level(level),
         Call::OpenApi => answer::openapi(),

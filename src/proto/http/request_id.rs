@@ -15,7 +15,15 @@ pub const REQUEST_ID: &str = "x-request-id";
 /// A request's name: 1 to [`REQUEST_ID_BYTES_MAX`] letters, digits and `-_.:/+=@`. Safe in a
 /// header, in a line of a log and in a shell.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RequestId(Box<str>);
+pub struct RequestId(Name);
+
+/// Every connection of a consumer keeps its name, and few have one of their own: those that we made
+/// are numbers until somebody reads them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Name {
+    Given(Box<str>),
+    Made { prefix: u64, number: u64 },
+}
 
 impl RequestId {
     /// The name that the caller gave; `None` where there is none that can be used.
@@ -33,26 +41,23 @@ impl RequestId {
     /// The name that a service makes where nobody gave one: `prefix` says which life of the
     /// service, `number` which request in it.
     #[must_use]
-    pub fn made(prefix: u64, number: u64) -> Self {
-        Self(format!("{prefix:016x}{number:016x}").into())
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub const fn made(prefix: u64, number: u64) -> Self {
+        Self(Name::Made { prefix, number })
     }
 
     fn read(value: &[u8]) -> Option<Self> {
         let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
         let sane = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(safe);
-        str::from_utf8(value).ok().filter(|_| sane).map(|text| Self(text.into()))
+        str::from_utf8(value).ok().filter(|_| sane).map(|text| Self(Name::Given(text.into())))
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        match &self.0 {
+            Name::Given(name) => out.write_str(name),
+            Name::Made { prefix, number } => write!(out, "{prefix:016x}{number:016x}"),
+        }
     }
 }
 
@@ -125,8 +130,8 @@ mod tests {
 
     #[test]
     fn a_made_name_is_one_that_would_be_taken() {
-        let made = RequestId::made(u64::MAX, 7);
-        assert_eq!(made.as_str(), "ffffffffffffffff0000000000000007");
-        assert_eq!(RequestId::read(made.as_str().as_bytes()), Some(made));
+        let made = RequestId::made(u64::MAX, 7).to_string();
+        assert_eq!(made, "ffffffffffffffff0000000000000007");
+        assert_eq!(RequestId::read(made.as_bytes()).unwrap().to_string(), made);
     }
 }

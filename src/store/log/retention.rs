@@ -6,9 +6,10 @@
 //! its disk back; its header remembers the next ordinal and the newest timestamp.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::event::{Ordinal, Timestamp};
-use crate::store::{Located, ReadError, StoreError};
+use crate::store::{Located, Pace, ReadError, StoreError};
 
 use super::disk::Disk;
 use super::segment::Segment;
@@ -114,6 +115,28 @@ impl<D: Disk> Shared<D> {
         }
     }
 
+    /// How long the event `ordinal` will be kept at least, if events go on coming at `pace`. An age
+    /// is told from the block or segment it lies in, and nothing is read for it.
+    pub(super) fn kept_for(&self, ordinal: Ordinal, pace: Pace) -> Option<Duration> {
+        let retain = self.options.retain;
+        let segments = self.segments.borrow();
+        let after = segments.partition_point(|segment| segment.first() <= ordinal);
+        let index = after.saturating_sub(1);
+        let since = segments.get(index)?.entry_for_ordinal(ordinal).timestamp;
+        // The stream's first segment doesn't tell when it began before somebody has walked it.
+        let age = retain.age.filter(|_| since > Timestamp::EPOCH).map(|age| {
+            let old = self.clock.now().millis().saturating_sub(since.millis());
+            age.saturating_sub(Duration::from_millis(old))
+        });
+        // The segment goes as a whole, once there is too much with it.
+        let held: u64 = segments.range(index..).map(|segment| segment.end()).sum();
+        let bytes = retain.bytes.and_then(|bytes| time(bytes.saturating_sub(held), pace.bytes));
+        let held = self.ceiling.get().since(ordinal);
+        let events =
+            retain.events.and_then(|events| time(events.saturating_sub(held), pace.events));
+        [age, bytes, events].into_iter().flatten().min()
+    }
+
     /// Ordinal of the first event of the oldest segment.
     pub(super) fn oldest(&self) -> Ordinal {
         self.segments.borrow().front().map_or_else(|| self.floor.get(), |oldest| oldest.first())
@@ -129,4 +152,11 @@ impl<D: Disk> Shared<D> {
         let segment = Rc::clone(&segments[index]);
         (segment, segments.get(index + 1).map(|next| next.first()))
     }
+}
+
+/// How long `amount` takes at `pace` a second; `None` when it takes for ever.
+fn time(amount: u64, pace: f64) -> Option<Duration> {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let seconds = amount as f64 / pace;
+    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 use crate::store::{
-    AppendError, Bounds, Located, Observer, ReadError, Receipt, StoreError, StreamStore,
+    AppendError, Bounds, Located, Observer, Pace, ReadError, Receipt, StoreError, StreamStore,
 };
 
 use super::disk::{Disk, DiskFile};
@@ -45,6 +46,8 @@ pub(super) struct Shared<D: Disk> {
     pub(super) ceiling: Cell<Ordinal>,
     pub(super) newest: Cell<Timestamp>,
     pub(super) ends_in_poison: Cell<bool>,
+    /// Where what was written into the active segment's file ends: at its end, or behind zeros.
+    pub(super) written: Cell<u64>,
     /// Check of the active segment's last block.
     pub(super) link: Cell<u32>,
     /// Timestamp of the active segment's first event.
@@ -82,6 +85,10 @@ impl<D: Disk> StreamStore for LogStream<D> {
             newest: shared.newest.get(),
             ends_in_poison: shared.ends_in_poison.get() && floor < ceiling,
         }
+    }
+
+    fn kept_for(&self, ordinal: Ordinal, pace: Pace) -> Option<Duration> {
+        self.shared.kept_for(ordinal, pace)
     }
 
     async fn append(&self, bodies: Vec<Bytes>) -> Result<Receipt, AppendError> {

@@ -20,8 +20,8 @@ use crate::proto::rabbit::request::Offset;
 use crate::store::amqp::Message;
 use crate::store::receipts::Marks;
 use crate::store::{
-    AppendError, Bounds, Located, Observer, ReadError, Reader, Reading, Receipt, StoreError,
-    StreamStore,
+    AppendError, Bounds, Glance, Located, Observer, ReadError, Reader, Reading, Receipt,
+    StoreError, StreamStore,
 };
 
 /// A stream of a broker.
@@ -171,6 +171,11 @@ impl StreamStore for RabbitStream {
 
     fn bounds(&self) -> Bounds {
         self.feed.bounds()
+    }
+
+    fn glance(&self) -> Glance {
+        let newest = Some(self.bounds().newest).filter(|newest| *newest > Timestamp::EPOCH);
+        Glance { floor: None, bytes: None, newest }
     }
 
     async fn attend(&self) -> Result<(), ReadError> {

@@ -6,6 +6,7 @@
 //! - [`Curl`]: HTTP by somebody else;
 //! - [`Broker`]: a real RabbitMQ node of its own, with [`Publisher`] and [`StreamPublisher`];
 //! - [`Wire`]: a bare socket, for what no decent client does;
+//! - [`Scrape`]: `/metrics`, read with the parser of Python's prometheus-client;
 //! - [`Listener`]: tungstenite in this process, for hundreds of thousands of events.
 //!
 //! Nothing here sleeps to wait for something: every wait is for a line, an answer or a state, with
@@ -18,6 +19,7 @@ mod curl;
 mod dice;
 mod foreign;
 mod listener;
+mod scrape;
 mod server;
 mod toolchain;
 mod wire;
@@ -30,6 +32,7 @@ pub(crate) use curl::{Answer, Curl};
 pub(crate) use dice::Dice;
 pub(crate) use foreign::{Foreign, Library};
 pub(crate) use listener::{Listener, Seen};
+pub(crate) use scrape::Scrape;
 pub(crate) use server::{Server, Setup, binary, free_port};
 pub(crate) use toolchain::{node_path, python};
 pub(crate) use wire::{Frame, Wire, handshake};

@@ -9,8 +9,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What pip installs, from PyPI.
-const PYTHON_PACKAGES: &[&str] =
-    &["pika==1.4.4", "rstream==1.1.1", "websockets==17.4", "websocket-client==1.9.2"];
+const PYTHON_PACKAGES: &[&str] = &[
+    "pika==1.4.4",
+    "prometheus-client==0.26.0",
+    "rstream==1.1.1",
+    "websocket-client==1.9.2",
+    "websockets==17.4",
+];
 
 /// What npm installs, from the npm registry.
 const NODE_PACKAGES: &[&str] = &["ws@8.23.0"];

@@ -1,0 +1,315 @@
+//! Every metric, once.
+//!
+//! Names follow Prometheus' conventions: `ess_`, the unit, `_total` for counters. A label's values
+//! are few: they are words of ours, numbers of shards, or the names of at most
+//! [`crate::limits::METRICS_STREAMS_MAX`] streams.
+
+use std::time::Duration;
+
+use super::{OTHERS, Samples, Value, View};
+use crate::census::{Consumers, Driver, ShardCensus, StreamCensus, Sum};
+
+/// One metric.
+pub(super) struct Metric {
+    /// As Prometheus knows it.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// The unit, which the name ends with.
+    pub(super) unit: Option<&'static str>,
+    pub(super) labels: &'static [&'static str],
+    /// What it says, for people.
+    pub(super) meaning: &'static str,
+    /// Where its values are.
+    pub(super) samples: fn(&View<'_>, &mut Samples<'_>),
+}
+
+/// What a metric's values are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// Grows until the process ends.
+    Counter,
+    /// Is what it is now.
+    Gauge,
+    /// Is always 1; its labels say it.
+    Info,
+}
+
+impl Metric {
+    /// The name without what follows from its type and unit.
+    pub(super) fn stem(&self) -> &'static str {
+        let name = match self.kind {
+            Kind::Counter => self.name.strip_suffix("_total"),
+            Kind::Info => self.name.strip_suffix("_info"),
+            Kind::Gauge => Some(self.name),
+        };
+        let name = name.unwrap_or_else(|| panic!("{} doesn't end as it should", self.name));
+        match self.unit {
+            None => name,
+            Some(unit) => name
+                .strip_suffix(unit)
+                .and_then(|stem| stem.strip_suffix('_'))
+                .unwrap_or_else(|| panic!("{} doesn't end with its unit", self.name)),
+        }
+    }
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+    samples: fn(&View<'_>, &mut Samples<'_>),
+) -> Metric {
+    Metric { name, kind: Kind::Counter, unit: None, labels, meaning, samples }
+}
+
+const fn info(
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+    samples: fn(&View<'_>, &mut Samples<'_>),
+) -> Metric {
+    Metric { name, kind: Kind::Info, unit: None, labels, meaning, samples }
+}
+
+const fn gauge(
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+    samples: fn(&View<'_>, &mut Samples<'_>),
+) -> Metric {
+    Metric { name, kind: Kind::Gauge, unit: None, labels, meaning, samples }
+}
+
+impl Metric {
+    const fn in_bytes(mut self) -> Self {
+        self.unit = Some("bytes");
+        self
+    }
+
+    const fn in_seconds(mut self) -> Self {
+        self.unit = Some("seconds");
+        self
+    }
+}
+
+/// The metrics, as the guide shows them.
+pub(super) const METRICS: &[Metric] = &[
+    info("ess_build_info", &["version"], "The version of this service.", |_, out| {
+        out.put(&[env!("CARGO_PKG_VERSION")], 1_u64);
+    }),
+    gauge("ess_connections", &[], "Connections of both ports.", |view, out| {
+        out.put(&[], view.connections);
+    }),
+    gauge(
+        "ess_consumers",
+        &["state"],
+        "Consumers: `live` (they have everything), `catching_up` (behind, and being served), \
+         `stalled` (behind, and their socket takes nothing) and `closing`.",
+        |view, out| {
+            let Consumers { live, catching_up, stalled, closing } = view.consumers();
+            out.put(&["live"], live);
+            out.put(&["catching_up"], catching_up);
+            out.put(&["stalled"], stalled);
+            out.put(&["closing"], closing);
+        },
+    ),
+    counter("ess_received_events_total", &[], "Events that became visible.", |view, out| {
+        out.put(&[], view.traffic().events_in);
+    }),
+    counter("ess_received_bytes_total", &[], "Bytes of their frames.", |view, out| {
+        out.put(&[], view.traffic().bytes_in);
+    })
+    .in_bytes(),
+    counter(
+        "ess_deliveries_total",
+        &[],
+        "Events sent, each counted for each consumer it was sent to.",
+        |view, out| out.put(&[], view.traffic().events_out),
+    ),
+    counter(
+        "ess_sent_bytes_total",
+        &[],
+        "Bytes that the sockets of consumers took, pings and closes included.",
+        |view, out| out.put(&[], view.traffic().bytes_out),
+    )
+    .in_bytes(),
+    counter(
+        "ess_lost_events_total",
+        &[],
+        "Events that were no longer retained when a consumer came to them, each counted for each \
+         such consumer.",
+        |view, out| out.put(&[], view.traffic().events_lost),
+    ),
+    counter(
+        "ess_tail_sends_total",
+        &[],
+        "Sends to consumers out of memory: many events may be one.",
+        |view, out| out.put(&[], view.shards.iter().map(|shard| shard.tail_sends).sum::<u64>()),
+    ),
+    counter(
+        "ess_log_reads_total",
+        &[],
+        "Reads of a stream's history for a consumer that is behind the tail.",
+        |view, out| out.put(&[], view.shards.iter().map(|shard| shard.log_reads).sum::<u64>()),
+    ),
+    gauge(
+        "ess_streams",
+        &["state"],
+        "Streams: `open`, and `unavailable` (registered, but not open; the log says why).",
+        |view, out| {
+            let open = view.streams_open();
+            out.put(&["open"], open);
+            // What a late shard has open is not known.
+            if view.late.is_empty() {
+                out.put(&["unavailable"], view.streams_registered.saturating_sub(open));
+            }
+        },
+    ),
+    gauge("ess_stream_consumers", STREAM, "Consumers of a stream.", |view, out| {
+        let all = |consumers: Consumers| Some(consumers.all());
+        each(view, out, |one| all(one.consumers), |others| all(others.consumers));
+    }),
+    counter(
+        "ess_stream_received_events_total",
+        STREAM,
+        "Events of a stream that became visible.",
+        |view, out| each(view, out, |one| Some(one.traffic.events_in), none),
+    ),
+    counter("ess_stream_received_bytes_total", STREAM, "Bytes of their frames.", |view, out| {
+        each(view, out, |one| Some(one.traffic.bytes_in), none)
+    })
+    .in_bytes(),
+    counter(
+        "ess_stream_deliveries_total",
+        STREAM,
+        "Events of a stream sent, each counted for each consumer it was sent to.",
+        |view, out| each(view, out, |one| Some(one.traffic.events_out), none),
+    ),
+    counter(
+        "ess_stream_sent_bytes_total",
+        STREAM,
+        "Bytes that the sockets of a stream's consumers took.",
+        |view, out| each(view, out, |one| Some(one.traffic.bytes_out), none),
+    )
+    .in_bytes(),
+    counter(
+        "ess_stream_lost_events_total",
+        STREAM,
+        "Events of a stream that were no longer retained when a consumer came to them.",
+        |view, out| each(view, out, |one| Some(one.traffic.events_lost), none),
+    ),
+    gauge("ess_stream_size_bytes", STREAM, "Size of a stream in the embedded log.", |view, out| {
+        each(view, out, |one| one.bytes, |others| Some(others.bytes))
+    })
+    .in_bytes(),
+    gauge(
+        "ess_stream_next_ordinal",
+        STREAM,
+        "The ordinal that a stream's next event gets; with a broker, as far as it was watched.",
+        |view, out| each(view, out, |one| Some(one.ceiling.get()), none),
+    ),
+    gauge(
+        "ess_stream_newest_timestamp_seconds",
+        STREAM,
+        "When a stream's newest event was taken in, in Unix time.",
+        |view, out| {
+            let seconds = |one: &StreamCensus| Some(Duration::from_millis(one.newest?.millis()));
+            each(view, out, seconds, none);
+        },
+    )
+    .in_seconds(),
+    gauge(
+        "ess_stream_consumer_lag_events",
+        STREAM,
+        "Events that a stream's slowest consumer is behind the newest one.",
+        |view, out| {
+            let lag = |one: &StreamCensus| Some(one.slowest?.lag);
+            each(view, out, lag, |others| Some(others.lag));
+        },
+    ),
+    gauge(
+        "ess_stream_consumer_floor_distance_events",
+        STREAM,
+        "Events between the oldest one that is retained and the one that a stream's slowest \
+         consumer is owed next: at 0 it begins to lose some. Not with a broker, which doesn't tell \
+         its floor.",
+        |view, out| {
+            let distance = |one: &StreamCensus| one.slowest?.above_floor;
+            each(view, out, distance, |others| others.above_floor);
+        },
+    ),
+    gauge(
+        "ess_stream_consumer_time_left_seconds",
+        STREAM,
+        "How long the event that a stream's slowest consumer is owed next will be kept at least, \
+         at the present pace of the stream: then that consumer begins to lose events. Only while \
+         it is behind, and with the embedded log.",
+        |view, out| {
+            let left = |one: &StreamCensus| one.slowest?.time_left;
+            each(view, out, left, |others| others.time_left);
+        },
+    )
+    .in_seconds(),
+    gauge("ess_shards", &["driver"], "Shards, by what drives them.", |view, out| {
+        for (driver, name) in [(Driver::IoUring, "io_uring"), (Driver::Epoll, "epoll")] {
+            let driven = view.shards.iter().filter(|shard| shard.driver == driver);
+            out.put(&[name], driven.count());
+        }
+    }),
+    gauge(
+        "ess_shards_late",
+        &[],
+        "Shards that did not answer within 2 s: what they have is missing from all other metrics.",
+        |view, out| out.put(&[], view.late.len()),
+    ),
+    counter(
+        "ess_shard_busy_seconds_total",
+        SHARD,
+        "Processor time of a shard's thread: at one second a second it has nothing left.",
+        |view, out| {
+            for ShardCensus { index, busy, .. } in &view.shards {
+                out.put(&[&index.to_string()], *busy);
+            }
+        },
+    )
+    .in_seconds(),
+    gauge(
+        "ess_shard_mailbox_messages",
+        SHARD,
+        "Messages of other shards that wait for a shard.",
+        |view, out| {
+            for (index, waiting) in view.mailboxes.iter().enumerate() {
+                out.put(&[&index.to_string()], *waiting);
+            }
+        },
+    ),
+    gauge("ess_requests", &[], "Requests of the internal API under way.", |view, out| {
+        out.put(&[], view.shards.iter().map(|shard| shard.requests).sum::<usize>());
+    }),
+];
+
+const SHARD: &[&str] = &["shard"];
+const STREAM: &[&str] = &["stream"];
+
+/// A sample for each of the largest streams, and one for the others in sum. A sum of streams that
+/// change is no counter: the metrics of all streams together have what the others did too.
+fn each<T: Into<Value>>(
+    view: &View<'_>,
+    out: &mut Samples<'_>,
+    of: impl Fn(&StreamCensus) -> Option<T>,
+    of_others: impl Fn(&Sum) -> Option<T>,
+) {
+    for one in &view.streams {
+        if let Some(value) = of(one) {
+            out.put(&[one.name.as_str()], value);
+        }
+    }
+    if let Some(value) = of_others(&view.others).filter(|_| view.others.streams > 0) {
+        out.put(&[OTHERS], value);
+    }
+}
+
+/// The others have no such value.
+const fn none<T>(_: &Sum) -> Option<T> {
+    None
+}

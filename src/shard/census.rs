@@ -1,0 +1,220 @@
+//! The census: each shard counts what it has, and shard 0 puts it together for whoever asks.
+//!
+//! ```text
+//!  GET … ─▶ Taker (shard 0) ── Census ──▶ mailboxes ─▶ count() in a task of each shard
+//!              ▲ at most one under way          └── ShardCensus ──┘
+//!              └ a fresh one serves all who ask within CENSUS_AGE_MAX
+//! ```
+//!
+//! Counting walks over all consumers, as the sweeper does four times a second, and gives others a
+//! turn as often. A shard that is stuck, or has ended, is waited for no longer than
+//! [`CENSUS_TIMEOUT`] and then missing, which the census says.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_channel::{Receiver, bounded};
+use monoio::time::timeout;
+
+use crate::census::{Census, Consumers, ShardCensus, Slowest, StreamCensus, Sum};
+use crate::clock::{Tick, thread_busy};
+use crate::event::Ordinal;
+use crate::limits::{
+    CENSUS_AGE_MAX, CENSUS_STREAMS_MAX, CENSUS_TIMEOUT, FAN_OUT_TURN, STALLED_AFTER,
+};
+use crate::store::{Store, StreamStore};
+use crate::wait::Permits;
+
+use super::context::Shard;
+use super::home::Home;
+use super::mailbox::Message;
+use super::session::Session;
+
+/// Takes the census, one at a time.
+pub(super) struct Taker {
+    turn: Permits,
+    last: RefCell<Option<(Tick, Arc<Census>)>>,
+}
+
+impl Taker {
+    /// None was taken yet.
+    pub(super) fn new() -> Self {
+        Self { turn: Permits::new(1), last: RefCell::default() }
+    }
+
+    /// The service now, or a moment ago.
+    pub(super) async fn census<S: Store>(&self, shard: &Rc<Shard<S>>) -> Arc<Census> {
+        let _turn = self.turn.take().await;
+        if let Some((when, census)) = &*self.last.borrow()
+            && Tick::now().since(*when) < CENSUS_AGE_MAX
+        {
+            return Arc::clone(census);
+        }
+        let census = Arc::new(take(shard).await);
+        *self.last.borrow_mut() = Some((Tick::now(), Arc::clone(&census)));
+        census
+    }
+}
+
+/// Asks every shard at once and waits for all, but not for long.
+async fn take<S: Store>(shard: &Rc<Shard<S>>) -> Census {
+    let count = shard.mailboxes.len();
+    let (reply, answers) = bounded(count);
+    let mailboxes = shard.mailboxes.depths();
+    for index in 0..count {
+        let (mailboxes, reply) = (shard.mailboxes.clone(), reply.clone());
+        // A full mailbox of one is in nobody else's way.
+        monoio::spawn(timeout(CENSUS_TIMEOUT, async move {
+            mailboxes.send(index, Message::Census { reply }).await;
+        }));
+    }
+    drop(reply);
+    let mut shards = Vec::with_capacity(count);
+    // Whoever is still missing then is late.
+    let _ = timeout(CENSUS_TIMEOUT, collect(&answers, &mut shards)).await;
+    shards.sort_by_key(|one: &ShardCensus| one.index);
+    let answered = |index: &usize| shards.iter().any(|one| one.index == *index);
+    let late = (0..count).filter(|index| !answered(index)).collect();
+    Census {
+        late,
+        shards,
+        connections: shard.sockets.open(),
+        streams_registered: shard.directory.borrow().streams(),
+        mailboxes,
+    }
+}
+
+/// Takes answers until nobody is left who could give one.
+async fn collect(answers: &Receiver<ShardCensus>, shards: &mut Vec<ShardCensus>) {
+    while let Ok(answer) = answers.recv().await {
+        shards.push(answer);
+    }
+}
+
+/// Counts what this shard has.
+pub(super) async fn count<S: Store>(shard: &Rc<Shard<S>>) -> ShardCensus {
+    let now = shard.now();
+    let mut consumers = Consumers::default();
+    let mut streams = Vec::new();
+    let mut turn = Turn { shard, counted: 0 };
+    for home in shard.all_homes() {
+        let crowd = crowd(&home, now, &mut turn).await;
+        consumers.add(crowd.consumers);
+        streams.push(stream(&home, &crowd, now));
+    }
+    // Of streams that are gone only what their last consumers do is told.
+    let leaving = shard.leaving.borrow().clone();
+    for home in leaving {
+        consumers.add(crowd(&home, now, &mut turn).await.consumers);
+    }
+    streams.sort_by_cached_key(StreamCensus::rank);
+    let mut others = Sum::default();
+    for stream in streams.drain(CENSUS_STREAMS_MAX.min(streams.len())..) {
+        others.add(&stream);
+    }
+    for stream in &mut streams {
+        stream.event_streams = shard.directory.borrow().of_stream(&stream.name);
+    }
+    ShardCensus {
+        index: shard.index,
+        driver: shard.driver,
+        stopping: shard.stopping.get(),
+        busy: thread_busy(),
+        requests: shard.requests.get(),
+        traffic: shard.meters.flow.traffic(),
+        tail_sends: shard.meters.tail_sends.get(),
+        log_reads: shard.meters.log_reads.get(),
+        consumers,
+        streams,
+        others,
+    }
+}
+
+/// Gives others a turn, every so many consumers and streams.
+struct Turn<'a, S: Store> {
+    shard: &'a Shard<S>,
+    counted: usize,
+}
+
+impl<S: Store> Turn<'_, S> {
+    async fn counted(&mut self) {
+        self.counted += 1;
+        if self.counted.is_multiple_of(FAN_OUT_TURN) {
+            self.shard.turnstile.next().await;
+        }
+    }
+}
+
+/// The consumers of a stream.
+#[derive(Default)]
+struct Crowd {
+    consumers: Consumers,
+    /// What the slowest of them is owed next.
+    slowest: Option<Ordinal>,
+}
+
+impl Crowd {
+    fn add<S: Store>(&mut self, session: &Session<S>, now: Tick) {
+        let consumer = session.consumer.borrow();
+        let closing = consumer.ending() || session.ended.get().is_some();
+        *state(session, closing, now, &mut self.consumers) += 1;
+        if !closing {
+            let next = consumer.cursor().ordinal;
+            self.slowest = Some(self.slowest.map_or(next, |slowest| slowest.min(next)));
+        }
+    }
+}
+
+async fn crowd<S: Store>(home: &Home<S>, now: Tick, turn: &mut Turn<'_, S>) -> Crowd {
+    turn.counted().await;
+    let mut crowd = Crowd::default();
+    for session in home.sessions() {
+        crowd.add(&session, now);
+        turn.counted().await;
+    }
+    crowd
+}
+
+/// Where a consumer is counted.
+fn state<'a, S: Store>(
+    session: &Session<S>,
+    closing: bool,
+    now: Tick,
+    consumers: &'a mut Consumers,
+) -> &'a mut usize {
+    let quiet = now.since(session.progress.get());
+    if closing {
+        &mut consumers.closing
+    } else if !session.pumping.get() {
+        &mut consumers.live
+    } else if session.awaiting_peer.get() && quiet >= STALLED_AFTER {
+        &mut consumers.stalled
+    } else {
+        &mut consumers.catching_up
+    }
+}
+
+fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Tick) -> StreamCensus {
+    let ceiling = home.ceiling();
+    let traffic = home.flow.traffic();
+    let pace = home.pacer.pace(now, traffic.events_in, traffic.bytes_in);
+    let glance = home.store().map(|store| store.glance()).unwrap_or_default();
+    let slowest = crowd.slowest.map(|next| {
+        let lag = ceiling.since(next);
+        let kept = home.store().filter(|_| lag > 0).and_then(|store| store.kept_for(next, pace));
+        Slowest { lag, above_floor: glance.floor.map(|floor| next.since(floor)), time_left: kept }
+    });
+    StreamCensus {
+        name: home.name.clone(),
+        event_streams: Vec::new(),
+        floor: glance.floor,
+        ceiling,
+        bytes: glance.bytes,
+        newest: glance.newest,
+        pace,
+        traffic,
+        consumers: crowd.consumers,
+        slowest,
+    }
+}
