@@ -365,6 +365,19 @@ pub const FRAMES_TIMEOUT: Duration = Duration::from_secs(2);
 /// A signal so soon after the first says the same once more; a later one stops at once.
 pub const SECOND_SIGNAL_PAUSE: Duration = Duration::from_secs(1);
 
+// Backup
+
+/// Bytes after which a copy is synced: what is left for later holds up the syncs of a service on
+/// the same disk.
+pub const BACKUP_SYNC_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Room on the disk that a backup leaves free, beside what it copies, in bytes: the database, and
+/// events that arrive meanwhile.
+pub const BACKUP_ROOM_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How often a log is looked at anew that changed while it was copied.
+pub const BACKUP_LOOKS_MAX: usize = 5;
+
 // RabbitMQ
 
 /// Size of the buffer for what a broker sends, in bytes, while no frame is larger: a few chunks of

@@ -64,6 +64,7 @@ fn threads_keep_their_order_and_a_panic_leaves_its_message() {
 }
 
 /// In the same process: it has one log.
+#[expect(clippy::expect_used, reason = "a test may stop on what it did not expect")]
 fn the_level_goes_up_and_down(file: &Path) {
     log::debug!("too much at first");
     logging::toggle_debug("a test");

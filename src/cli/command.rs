@@ -24,6 +24,7 @@ pub(super) fn tree() -> Command {
         .after_help(format!("{EXAMPLES}\n\n{}", exit::table()))
         .args(serving().into_iter().map(|arg| arg.hide(true)))
         .subcommands([serve(), publish(), listen(), streams(), bench(), health(), check()])
+        .subcommands([backup(), verify(), restore()])
         .max_term_width(100)
 }
 
@@ -35,6 +36,7 @@ Examples:
   ess publish weather 'it rains'             publish an event; prints its ordinal
   ess listen weather -o 0                    print all events kept, then new ones
   ess bench                                  how fast a running service is, from outside
+  ess backup /backups/monday                 copy the data directory, also while ess runs
   ess check                                  what is configured, and what is wrong with it
   ess help listen                            more about a command";
 
@@ -107,6 +109,58 @@ fn check() -> Command {
         )
         .args(serving().into_iter().map(|arg| arg.hide(true)))
         .after_help("Example:\n  ess check --config /etc/ess.toml")
+}
+
+/// The flags of serve, which say where the data directory is.
+fn placing() -> impl Iterator<Item = Arg> {
+    serving().into_iter().map(|arg| {
+        let shown = arg.get_id() == "data-dir" || arg.get_id() == "config";
+        arg.hide(!shown)
+    })
+}
+
+fn backup() -> Command {
+    Command::new("backup")
+        .about("Copy the data directory, also while the service runs")
+        .long_about(
+            "Copies the database and all logs of the data directory to a new directory, which is \
+             there once all of it was read back, every checksum, and is durable. Every event that \
+             was acknowledged before is in it. Prints a line a log: routing key, first ordinal, \
+             next ordinal, bytes. Changes nothing in the data directory, and needs the right to \
+             read it.\n\nThe backup is a data directory itself; ess restore proves it and copies \
+             it back. Exits with 1 when there is no backup, or the data directory is damaged.",
+        )
+        .arg(Arg::new("target").required(true).help("The backup: a directory that isn't there yet"))
+        .args(placing())
+        .after_help("Example:\n  ess backup --data-dir /var/lib/ess /backups/$(date +%F)")
+}
+
+fn verify() -> Command {
+    Command::new("verify")
+        .about("Read a backup or a data directory, every checksum of it")
+        .long_about(
+            "Reads a backup, or a data directory (a service may be running on it), from end to end \
+             and changes nothing. Prints a line a log: routing key, first ordinal, next ordinal, \
+             bytes. Then says what is lost or damaged, and exits with 1 when something is.",
+        )
+        .arg(Arg::new("folder").help("What to read; the data directory when nothing is named"))
+        .args(placing())
+        .after_help("Example:\n  ess verify /backups/monday")
+}
+
+fn restore() -> Command {
+    Command::new("restore")
+        .about("Put a backup back into an empty data directory")
+        .long_about(
+            "Reads the backup, every checksum, and copies it into the data directory, which must \
+             be empty or not there, with no service running. As root, what is made belongs to the \
+             directory's owner. An interrupted restore is begun anew by the same command; until \
+             then ess serve refuses to start there.",
+        )
+        .arg(Arg::new("backup").required(true).help("What ess backup made"))
+        .arg(switch("damaged", "Restore what there is, also of a backup that isn't whole"))
+        .args(placing())
+        .after_help("Example:\n  ess restore --data-dir /var/lib/ess /backups/monday")
 }
 
 fn health() -> Command {

@@ -5,6 +5,7 @@
 //! ordinary blocking programs: no shard runs in them.
 
 mod api;
+mod backup;
 mod bench;
 mod check;
 mod command;
@@ -52,6 +53,15 @@ fn dispatch(root: &ArgMatches) -> Outcome {
         None => serve::run(resolve(&[root])),
         Some(("serve", inner)) => serve::run(resolve(&[inner, root])),
         Some(("check", inner)) => check::run(&resolve(&[inner, root])),
+        Some((name @ ("backup" | "verify" | "restore"), inner)) => {
+            end_on_interrupt()?;
+            let resolved = resolve(&[inner, root]);
+            match name {
+                "backup" => backup::take(inner, &resolved),
+                "verify" => backup::verify(inner, &resolved),
+                _ => backup::restore(inner, &resolved),
+            }
+        }
         Some((name, inner)) => client(root, name, inner),
     }
 }

@@ -1,5 +1,5 @@
 //! The one table of options: what the flags, the environment, the file, `ess check`, the help and
-//! the README all say comes from here.
+//! docs/configuration.md all say comes from here.
 //!
 //! An option's name is its flag (`--public-addr`) and its key in the file (`public-addr`); its
 //! environment variable has the same words (`ESS_PUBLIC_ADDR`). A default is a text like any other
@@ -24,7 +24,7 @@ pub struct Setting {
     pub form: &'static str,
     /// What it does, one sentence.
     pub meaning: &'static str,
-    /// Where it stands in the help and the README.
+    /// Where it stands in the help and the documentation.
     pub group: Group,
     /// How many values it takes.
     pub arity: Arity,
@@ -71,7 +71,7 @@ pub enum Group {
     Delivery,
     /// Threads, logs, stopping.
     Operation,
-    /// For conformance suites: in no help and no README.
+    /// For conformance suites: in no help and no document.
     Hidden,
 }
 
@@ -310,7 +310,7 @@ mod tests {
     fn every_meaning_is_one_sentence() {
         for setting in SETTINGS {
             assert!(setting.meaning.ends_with('.'), "{}", setting.name);
-            assert!(!setting.meaning.contains('|'), "{} breaks the README table", setting.name);
+            assert!(!setting.meaning.contains('|'), "{} breaks the table", setting.name);
         }
     }
 }

@@ -17,6 +17,7 @@
 
 mod support;
 
+mod backup;
 mod bench;
 mod broker;
 mod cli;

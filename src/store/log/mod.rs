@@ -11,6 +11,7 @@
 //! reader     blocks on their way back: contiguous frames
 //! open, scan what a crash left
 //! segment, window, header, naming   files, bytes and names
+//! inspect    a segment seen from outside, by a backup
 //! disk       the seam to the filesystem
 //! ```
 //!
@@ -25,6 +26,7 @@ mod commit;
 pub mod disk;
 mod gather;
 mod header;
+pub mod inspect;
 mod naming;
 mod open;
 mod queue;
@@ -53,6 +55,8 @@ use crate::meter::{Durations, Tally};
 use super::{Observer, Skip, Store, StoreError, Vitals};
 
 use disk::Disk;
+pub(crate) use header::SEGMENT_HEADER_BYTES;
+pub(crate) use naming::{directory_name, segment_first};
 pub use reader::LogReader;
 pub use stream::LogStream;
 
