@@ -9,7 +9,7 @@ use monoio::time::timeout;
 
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::health::{self, Health, Probe};
-use crate::doors::management::{Call, call, metrics, route};
+use crate::doors::management::{Call, call, guarded, metrics, route};
 use crate::limits::HEALTH_TIMEOUT;
 use crate::net::Socket;
 use crate::observe::logging::{ACCESS, HTTP};
@@ -23,6 +23,7 @@ use super::http::{Connection, Stop};
 use super::mailbox::Message;
 use super::public::target;
 use super::registrar::{ChangeError, Registrar};
+use super::status;
 
 /// Those who do what takes more than one shard.
 pub(super) struct Desk {
@@ -52,7 +53,7 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, desk: Rc<Desk>, socket:
         if !intact || shard.stopping.get() {
             reply = reply.closing();
         }
-        if connection.answer(&response, reply).await.is_err() {
+        if connection.answer(&guarded(response), reply).await.is_err() {
             return;
         }
         drop(in_flight);
@@ -105,8 +106,10 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, desk: &Desk, call: Call) -> Res
     let ingress = Ingress { location: &config.ingress_location, secure: config.ingress_secure };
     match call {
         Call::Version => answer::version(),
+        Call::Status(question) => status::answer(shard, &desk.taker, &question).await,
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
+        Call::Asset { asset, known } => asset.answer(known),
         Call::Health(probe) => health::answer(probe, &examine(shard, probe).await),
         Call::Metrics => metrics::answer(&desk.taker.census(shard).await),
         Call::List => {

@@ -1,4 +1,5 @@
-//! The internal REST API that the Account Server calls (port 8081). Pure: no socket, no database.
+//! The internal REST API that the Account Server calls, and a page for people (port 8081). Pure: no
+//! socket, no database.
 //!
 //! ```text
 //!  Head ─ route ─▶ Route ─ body_rule ─▶ how to take the body
@@ -12,12 +13,16 @@
 
 pub mod answer;
 mod creation;
+mod docs;
+mod guard;
 pub mod health;
 mod json;
 pub mod metrics;
 mod openapi;
+mod page;
 mod publication;
 mod route;
+pub mod status;
 mod table;
 
 use bytes::Bytes;
@@ -25,7 +30,9 @@ use bytes::Bytes;
 use crate::proto::http::{Head, Response};
 
 pub use creation::Creation;
+pub use guard::guarded;
 use health::Probe;
+pub use page::Asset;
 pub use publication::Publication;
 pub use route::{BodyRule, Route, route};
 
@@ -61,10 +68,19 @@ pub enum Call {
     Health(Probe),
     /// What do we have and do?
     Metrics,
+    /// What do we do and hold?
+    Status(status::Question),
     /// The description of this API.
     OpenApi,
     /// The same for people.
     Docs,
+    /// A file of the page.
+    Asset {
+        /// Which.
+        asset: &'static Asset,
+        /// The client has it as it is.
+        known: bool,
+    },
 }
 
 /// What `route` asks with this body.
@@ -89,8 +105,10 @@ pub fn call(
         }
         Route::Health(probe) => Call::Health(probe),
         Route::Metrics => Call::Metrics,
+        Route::Status => Call::Status(status::read(head)?),
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,
+        Route::Asset(asset) => Call::Asset { asset, known: asset.is_known(head) },
     })
 }
 
