@@ -76,6 +76,12 @@ pub const FAN_OUT_TURN: usize = 256;
 /// Size of a shard's shared read buffer, in bytes.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Buffers read from one client before the others get a turn.
+pub const INBOX_READS_MAX: usize = 4;
+
+/// Sockets that a poller tells of at once: 12 bytes each.
+pub const POLLER_EVENTS_MAX: usize = 256;
+
 /// Messages that may wait in a shard's mailbox; whoever sends more waits.
 pub const MAILBOX_MESSAGES_MAX: usize = 1024;
 
@@ -162,6 +168,10 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// block of its own.
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
+/// Most zeros written behind the end of a segment at once, in bytes: thousands of small groups then
+/// sync twice to four times as fast, and a stream takes at most so much more disk.
+pub const WRITE_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// Largest single write of several blocks, in bytes: their memory is freed as one, so a reader of
 /// one block must not hold many.
 pub const WRITE_BYTES_MAX: usize = 1024 * 1024;
@@ -222,6 +232,10 @@ pub const BROKER_HEARTBEAT_SECONDS_MAX: u64 = u16::MAX as u64;
 pub const CATCHUP_READERS_MAX: usize = 4096;
 
 // Logging
+
+/// Longest `X-Request-ID` that is taken from a caller, in bytes: four UUIDs; it stands in every
+/// line about the request and lives as long as its connection.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Most bytes of log records waiting for the writer thread: 100 ms of the slowest disk we want to
 /// ride out at 100 000 records a second.

@@ -277,6 +277,9 @@ pub static SETTINGS: &[Setting] = settings! {
     Operation One "log-level" "ESS_LOG_LEVEL" "info" "off|error|warn|info|debug|trace"
         "How much is logged."
         |draft, given| given.read(&mut draft.config.log_level, value::level);
+    Operation One "log-format" "ESS_LOG_FORMAT" "text" "text|json"
+        "How a line of the log is written: for people, or a JSON object a line."
+        |draft, given| given.read(&mut draft.config.log_format, value::log_format);
 
     Hidden Switch "echo" "ESS_ECHO" "no" "yes|no"
         "Serve /echo on the public port, for WebSocket conformance suites."

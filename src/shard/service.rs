@@ -12,13 +12,14 @@ use async_channel::{Receiver, Sender, bounded};
 use log::{error, info, warn};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use crate::clock::monotonic;
 use crate::config::{Config, StoreKind};
 use crate::limits::{DESCRIPTORS_RESERVED_PART, SECOND_SIGNAL_PAUSE};
 use crate::net::{Credentials, Sockets, Tls, bind_shards};
+use crate::observe::logging;
 use crate::registry::{EventStream, Registry};
 use crate::store::amqp::Amqp;
 
@@ -303,11 +304,15 @@ fn raise_descriptor_limit() -> usize {
 
 fn watch_signals(events: Sender<Report>) -> Result<(), ServeError> {
     let failed = |fault: io::Error| ServeError(format!("signals can't be watched: {fault}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(failed)?;
     std::thread::Builder::new()
         .name("ess-signals".into())
         .spawn(move || {
             for signal in signals.forever() {
+                if signal == SIGUSR1 {
+                    logging::toggle_debug("SIGUSR1");
+                    continue;
+                }
                 let _ = events.try_send(Report::Signal(signal));
             }
         })

@@ -36,6 +36,7 @@ mod page;
 mod publish;
 mod rabbit;
 mod refusals;
+mod requests;
 mod restart;
 mod retention;
 mod session;

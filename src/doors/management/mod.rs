@@ -24,8 +24,10 @@ mod publication;
 mod route;
 pub mod status;
 mod table;
+mod verbosity;
 
 use bytes::Bytes;
+use log::LevelFilter;
 
 use crate::proto::http::{Head, Response};
 
@@ -70,6 +72,10 @@ pub enum Call {
     Metrics,
     /// What do we do and hold?
     Status(status::Question),
+    /// How much is logged?
+    LogLevel,
+    /// Log so much from now on.
+    SetLogLevel(LevelFilter),
     /// The description of this API.
     OpenApi,
     /// The same for people.
@@ -106,6 +112,8 @@ pub fn call(
         Route::Health(probe) => Call::Health(probe),
         Route::Metrics => Call::Metrics,
         Route::Status => Call::Status(status::read(head)?),
+        Route::LogLevel => Call::LogLevel,
+        Route::SetLogLevel => Call::SetLogLevel(verbosity::read(head, &body)?),
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,
         Route::Asset(asset) => Call::Asset { asset, known: asset.is_known(head) },

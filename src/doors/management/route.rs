@@ -22,6 +22,8 @@ pub enum Route {
     Health(Probe),
     Metrics,
     Status,
+    LogLevel,
+    SetLogLevel,
     OpenApi,
     Docs,
     Asset(&'static Asset),
@@ -63,7 +65,9 @@ impl Route {
     /// 415 when events come as a media type that says nothing about where one ends.
     pub fn body_rule(self, head: &Head, event_bytes_max: usize) -> Result<BodyRule, Response> {
         match self {
-            Self::Create => Ok(BodyRule::Json { bytes_max: JSON_BODY_BYTES_MAX }),
+            Self::Create | Self::SetLogLevel => {
+                Ok(BodyRule::Json { bytes_max: JSON_BODY_BYTES_MAX })
+            }
             Self::Publish { .. } => match &*media_type(head) {
                 NDJSON => {
                     let bytes_max = event_bytes_max.max(NDJSON_BODY_BYTES_MAX);
@@ -81,6 +85,7 @@ impl Route {
             | Self::Health(_)
             | Self::Metrics
             | Self::Status
+            | Self::LogLevel
             | Self::OpenApi
             | Self::Docs
             | Self::Asset(_) => Ok(BodyRule::None),
@@ -109,8 +114,9 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         let methods = matching.iter().map(|one| match one.method {
             Method::Get => "GET, HEAD",
             Method::Post => "POST",
+            Method::Put => "PUT",
             Method::Delete => "DELETE",
-            Method::Head | Method::Put | Method::Options | Method::Patch | Method::Other => {
+            Method::Head | Method::Options | Method::Patch | Method::Other => {
                 unreachable!("no operation has it")
             }
         });
@@ -133,6 +139,8 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         Name::Started => Route::Health(Probe::Started),
         Name::Metrics => Route::Metrics,
         Name::Status => Route::Status,
+        Name::LogLevel => Route::LogLevel,
+        Name::SetLogLevel => Route::SetLogLevel,
         Name::OpenApi => Route::OpenApi,
         Name::Docs => Route::Docs,
         Name::Page => Route::Asset(page::INDEX),

@@ -26,6 +26,8 @@ pub(super) enum Name {
     Started,
     Metrics,
     Status,
+    LogLevel,
+    SetLogLevel,
     OpenApi,
     Docs,
     Page,
@@ -99,6 +101,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/status",
         name: Name::Status,
         summary: "What the service does and holds: shards, streams, consumers",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/log-level",
+        name: Name::LogLevel,
+        summary: "How much is logged now",
+    },
+    Operation {
+        method: Method::Put,
+        path: "/log-level",
+        name: Name::SetLogLevel,
+        summary: "Log more or less, until the next change or the end of the process",
     },
     Operation {
         method: Method::Get,

@@ -44,8 +44,9 @@ pub(super) fn method(one: &Operation) -> &'static str {
     match one.method {
         Method::Get => "GET",
         Method::Post => "POST",
+        Method::Put => "PUT",
         Method::Delete => "DELETE",
-        Method::Head | Method::Put | Method::Options | Method::Patch | Method::Other => {
+        Method::Head | Method::Options | Method::Patch | Method::Other => {
             unreachable!("no operation has it")
         }
     }

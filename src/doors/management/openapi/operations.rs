@@ -92,6 +92,8 @@ fn other_parameters(name: Name) -> Vec<Value> {
         | Name::Ready
         | Name::Started
         | Name::Metrics
+        | Name::LogLevel
+        | Name::SetLogLevel
         | Name::OpenApi
         | Name::Docs
         | Name::Page
@@ -102,6 +104,7 @@ fn other_parameters(name: Name) -> Vec<Value> {
 fn request_content(name: Name, examples: &Examples) -> Option<Value> {
     let schemas: &[(&str, Value)] = match name {
         Name::Create => &[("application/json", reference("Creation"))],
+        Name::SetLogLevel => &[("application/json", reference("LogLevel"))],
         Name::Publish => &[
             (
                 "text/plain",
@@ -127,6 +130,7 @@ fn request_content(name: Name, examples: &Examples) -> Option<Value> {
         | Name::Ready
         | Name::Started
         | Name::Metrics
+        | Name::LogLevel
         | Name::Status
         | Name::OpenApi
         | Name::Docs
@@ -199,6 +203,10 @@ const fn answers(name: Name) -> &'static [Answer] {
         ],
         Name::Live | Name::Ready | Name::Started => &[(200, "Yes", "Health"), UNREADABLE, CHECKED],
         Name::Metrics => &[(200, "OpenMetrics text", "application/openmetrics-text"), UNREADABLE],
+        Name::LogLevel => &[(200, "How much is logged", "LogLevel"), UNREADABLE],
+        Name::SetLogLevel => {
+            &[(200, "So much is logged now", "LogLevel"), UNREADABLE, FOREIGN, TOO_LONG, INVALID]
+        }
         Name::Status => &[(200, "What it does and holds", "Status"), UNREADABLE, INVALID],
         Name::OpenApi => &[(200, "This description", "Description"), UNREADABLE],
         Name::Docs | Name::Page => &[(200, "A page", "text/html"), UNREADABLE],

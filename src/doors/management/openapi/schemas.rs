@@ -20,6 +20,9 @@ pub(super) fn all() -> Value {
         })),
         "Description": { "type": "object", "description": "OpenAPI 3.1" },
         "Health": health(),
+        "LogLevel": object(&json!({ "log_level": {
+            "enum": ["off", "error", "warn", "info", "debug", "trace"],
+        } })),
         "Error": object(&json!({ "detail": said("What was wrong and what was expected") })),
         "ValidationErrors": object(&json!({ "detail": {
             "type": "array", "minItems": 1, "items": reference("ValidationError"),
