@@ -330,6 +330,9 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Most undeliverable events that the answer to a publish names.
 pub const UNDELIVERABLE_TOLD_MAX: usize = 100;
 
+/// Most streams that `GET /status` tells of: more rows than a person reads, and half a megabyte.
+pub const STATUS_STREAMS_MAX: usize = 1_000;
+
 /// How long a refused WebSocket may take to answer its close frame.
 pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(5);
 

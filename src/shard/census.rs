@@ -14,12 +14,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use async_channel::{Receiver, bounded};
+use async_channel::{Receiver, Sender, bounded};
 use monoio::time::timeout;
 
 use crate::census::{Census, Consumers, ShardCensus, Slowest, StreamCensus, Sum};
 use crate::clock::{Tick, thread_busy};
-use crate::event::Ordinal;
+use crate::event::{Ordinal, StreamName};
 use crate::limits::{
     CENSUS_AGE_MAX, CENSUS_STREAMS_MAX, CENSUS_TIMEOUT, FAN_OUT_TURN, STALLED_AFTER,
 };
@@ -144,6 +144,27 @@ pub(super) async fn count<S: Store>(shard: &Rc<Shard<S>>) -> ShardCensus {
         streams,
         others,
     }
+}
+
+/// Tells what this shard has of the streams `names`, whatever their rank; a stream that isn't open
+/// here is left out.
+pub(super) fn tell<S: Store>(
+    shard: &Rc<Shard<S>>,
+    names: Vec<StreamName>,
+    reply: Sender<Vec<StreamCensus>>,
+) {
+    let shard = Rc::clone(shard);
+    monoio::spawn(async move {
+        let now = shard.now();
+        let mut streams = Vec::new();
+        let mut turn = Turn { shard: &shard, counted: 0 };
+        for home in names.iter().filter_map(|name| shard.home(name)) {
+            let crowd = crowd(&home, now, &mut turn).await;
+            streams.push(stream(&home, &crowd, now));
+        }
+        // Whoever asked may have given up.
+        let _ = reply.try_send(streams);
+    });
 }
 
 /// Gives others a turn, every so many consumers and streams.

@@ -11,7 +11,7 @@ use crate::census::Port;
 use crate::clock::monotonic;
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::health::{self, Health, Probe};
-use crate::doors::management::{Call, call, metrics, route};
+use crate::doors::management::{Call, call, guarded, metrics, route};
 use crate::limits::HEALTH_TIMEOUT;
 use crate::net::Socket;
 use crate::observe::logging::{self, HTTP};
@@ -24,6 +24,7 @@ use super::context::Shard;
 use super::http::{Connection, Stop};
 use super::mailbox::Message;
 use super::registrar::{ChangeError, Registrar};
+use super::status;
 
 /// Those who do what takes more than one shard.
 pub(super) struct Desk {
@@ -50,7 +51,7 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, desk: Rc<Desk>, socket:
         if !intact || shard.stopping.get() {
             reply = reply.closing();
         }
-        if connection.answer(response, reply, &id).await.is_err() {
+        if connection.answer(guarded(response), reply, &id).await.is_err() {
             return;
         }
         drop(in_flight);
@@ -109,8 +110,10 @@ async fn perform<S: Store>(
     let ingress = Ingress { location: &config.ingress_location, secure: config.ingress_secure };
     match call {
         Call::Version => answer::version(),
+        Call::Status(question) => status::answer(shard, &desk.taker, &question).await,
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
+        Call::Asset { asset, known } => asset.answer(known),
         Call::Health(probe) => health::answer(probe, &examine(shard, probe).await),
         Call::Metrics => metrics::answer(&desk.taker.census(shard).await),
         Call::List => {

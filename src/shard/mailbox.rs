@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_channel::{Receiver, Sender, bounded};
 
-use crate::census::ShardCensus;
+use crate::census::{ShardCensus, StreamCensus};
 use crate::doors::management::Publication;
 use crate::event::{Start, StreamName};
 use crate::limits::MAILBOX_MESSAGES_MAX;
@@ -41,6 +41,8 @@ pub(super) enum Message {
     Trouble { reply: Sender<Option<String>> },
     /// What do you have, and what do you do?
     Census { reply: Sender<ShardCensus> },
+    /// What do you have of these streams?
+    Look { names: Vec<StreamName>, reply: Sender<Vec<StreamCensus>> },
     /// The service stops: drain.
     Stop,
     /// Every shard is drained: close the streams and end.

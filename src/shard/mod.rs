@@ -24,6 +24,7 @@ mod service;
 mod session;
 mod shard_main;
 mod shutdown;
+mod status;
 mod sweep;
 mod threads;
 

@@ -296,6 +296,7 @@ async fn read_mailbox<S: Store>(
                     let _ = reply.try_send(census::count(&shard).await);
                 });
             }
+            Message::Look { names, reply } => census::tell(&shard, names, reply),
             Message::Stop => {
                 let _ = stop.try_send(());
             }

@@ -1,8 +1,8 @@
 //! End-to-end: the real binary on free ports, driven by clients not written here.
 //!
 //! Every row of the wire contract, both drivers, one and two shards; then restarts, a flood, kill -9
-//! and a full disk; the broker of RabbitMQ suites. Needs `python3` (with venv), `node`, `npm`, `curl`
-//! and `rabbitmq-server`; what pip and npm install goes to `target/e2e` once. One test binary, so that linking is paid for once; run a part with
+//! and a full disk; the broker of RabbitMQ suites. Needs `python3` (with venv), `node`, `npm`, `curl`,
+//! `chromium` and `rabbitmq-server`; what pip and npm install goes to `target/e2e` once. One test binary, so that linking is paid for once; run a part with
 //! `cargo test --test e2e starts::`.
 
 #![expect(
@@ -34,6 +34,7 @@ mod flood;
 mod frames;
 mod ledger;
 mod metrics;
+mod page;
 mod publish;
 mod rabbit;
 mod refusals;

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use log::LevelFilter;
 
-use super::openapi;
+use super::{docs, guard, openapi, status};
 use crate::enrich::Undeliverable;
 use crate::limits::{
-    IDEMPOTENCY_KEY_BYTES_MAX, JSON_DEPTH_MAX, PUBLISH_EVENTS_MAX, UNDELIVERABLE_TOLD_MAX,
+    IDEMPOTENCY_KEY_BYTES_MAX, JSON_DEPTH_MAX, PUBLISH_EVENTS_MAX, STATUS_STREAMS_MAX,
+    UNDELIVERABLE_TOLD_MAX,
 };
 use crate::proto::http::{Response, json_string};
 use crate::registry::EventStream;
@@ -150,7 +151,7 @@ pub fn openapi() -> Response {
 /// The same as a page that needs nothing from elsewhere.
 #[must_use]
 pub fn docs() -> Response {
-    Response::new(200).with_body("text/html; charset=utf-8", openapi::page())
+    guard::page(Response::new(200).with_body("text/html; charset=utf-8", docs::page()))
 }
 
 /// There is no event stream with this id.
@@ -218,6 +219,33 @@ pub(super) fn int_parsing(segment: &str) -> Response {
 pub(super) fn bool_parsing(value: &str) -> Response {
     let expected = "Input should be a valid boolean, unable to interpret input";
     invalid("bool_parsing", "\"query\",\"force\"", expected, &json_string(value), None)
+}
+
+/// An order that isn't known.
+pub(super) fn order_unknown(value: &str) -> Response {
+    let words: Vec<_> = status::Order::WORDS.iter().map(|word| format!("'{word}'")).collect();
+    let expected = match words.split_last() {
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let ctx = format!("{{\"expected\":{}}}", json_string(&expected));
+    let message = format!("Input should be {expected}");
+    invalid("enum", "\"query\",\"order\"", &message, &json_string(value), Some(&ctx))
+}
+
+const LIMIT: &str = "\"query\",\"limit\"";
+
+/// A limit that is no number of streams.
+pub(super) fn limit_unreadable(value: &str) -> Response {
+    let expected = "Input should be a valid integer, 0 or more";
+    invalid("int_parsing", LIMIT, expected, &json_string(value), None)
+}
+
+/// A limit that asks for too much.
+pub(super) fn limit_too_large(value: &str) -> Response {
+    let expected = format!("Input should be less than or equal to {STATUS_STREAMS_MAX}");
+    let ctx = format!("{{\"le\":{STATUS_STREAMS_MAX}}}");
+    invalid("less_than_equal", LIMIT, &expected, &json_string(value), Some(&ctx))
 }
 
 /// A JSON body that isn't text, or nests too deep: FastAPI's words.

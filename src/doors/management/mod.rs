@@ -1,4 +1,5 @@
-//! The internal REST API that the Account Server calls (port 8081). Pure: no socket, no database.
+//! The internal REST API that the Account Server calls, and a page for people (port 8081). Pure: no
+//! socket, no database.
 //!
 //! ```text
 //!  Head ─ route ─▶ Route ─ body_rule ─▶ how to take the body
@@ -12,12 +13,16 @@
 
 pub mod answer;
 mod creation;
+mod docs;
+mod guard;
 pub mod health;
 mod json;
 pub mod metrics;
 mod openapi;
+mod page;
 mod publication;
 mod route;
+pub mod status;
 mod table;
 mod verbosity;
 
@@ -27,7 +32,9 @@ use log::LevelFilter;
 use crate::proto::http::{Head, Response};
 
 pub use creation::Creation;
+pub use guard::guarded;
 use health::Probe;
+pub use page::Asset;
 pub use publication::Publication;
 pub use route::{BodyRule, Route, route};
 
@@ -63,6 +70,8 @@ pub enum Call {
     Health(Probe),
     /// What do we have and do?
     Metrics,
+    /// What do we do and hold?
+    Status(status::Question),
     /// How much is logged?
     LogLevel,
     /// Log so much from now on.
@@ -71,6 +80,13 @@ pub enum Call {
     OpenApi,
     /// The same for people.
     Docs,
+    /// A file of the page.
+    Asset {
+        /// Which.
+        asset: &'static Asset,
+        /// The client has it as it is.
+        known: bool,
+    },
 }
 
 /// What `route` asks with this body.
@@ -95,10 +111,12 @@ pub fn call(
         }
         Route::Health(probe) => Call::Health(probe),
         Route::Metrics => Call::Metrics,
+        Route::Status => Call::Status(status::read(head)?),
         Route::LogLevel => Call::LogLevel,
         Route::SetLogLevel => Call::SetLogLevel(verbosity::read(head, &body)?),
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,
+        Route::Asset(asset) => Call::Asset { asset, known: asset.is_known(head) },
     })
 }
 

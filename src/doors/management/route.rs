@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::health::Probe;
-use super::table::{ID_SEGMENT, Name, OPERATIONS, Operation};
-use super::{answer, is_json, media_type};
+use super::page::{self, Asset};
+use super::table::{Name, OPERATIONS, Operation, parameter};
+use super::{answer, guard, is_json, media_type};
 use crate::limits::{JSON_BODY_BYTES_MAX, NDJSON_BODY_BYTES_MAX};
 use crate::proto::http::{Head, Method, Response, decode_segment, pairs};
 
@@ -20,10 +21,12 @@ pub enum Route {
     Publish { id: i64 },
     Health(Probe),
     Metrics,
+    Status,
     LogLevel,
     SetLogLevel,
     OpenApi,
     Docs,
+    Asset(&'static Asset),
 }
 
 /// How the body of a request is to be taken.
@@ -81,9 +84,11 @@ impl Route {
             | Self::Delete { .. }
             | Self::Health(_)
             | Self::Metrics
+            | Self::Status
             | Self::LogLevel
             | Self::OpenApi
-            | Self::Docs => Ok(BodyRule::None),
+            | Self::Docs
+            | Self::Asset(_) => Ok(BodyRule::None),
         }
     }
 }
@@ -95,8 +100,9 @@ pub(super) const NDJSON: &str = "application/x-ndjson";
 ///
 /// # Errors
 ///
-/// The response: 404, 405, 307 or 422.
+/// The response: 403, 404, 405, 307 or 422.
 pub fn route(head: &Head) -> Result<Route, Response> {
+    guard::same_origin(head)?;
     // HEAD is GET without the body (RFC 9110 §9.3.2).
     let method = if head.method() == Method::Head { Method::Get } else { head.method() };
     let segments = Segments::of(head.path());
@@ -122,20 +128,26 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         Name::List => Route::List,
         Name::Create => Route::Create,
         // No id is called so: a slash was forgotten.
-        Name::Show if segments.id() == "version" => {
+        Name::Show if segments.parameter() == "version" => {
             return Err(redirected(head, "/event-stream/version/"));
         }
-        Name::Show => Route::Show { id: id(segments.id())? },
-        Name::Delete => Route::Delete { id: id(segments.id())?, force: force(head)? },
-        Name::Publish => Route::Publish { id: id(segments.id())? },
+        Name::Show => Route::Show { id: id(segments.parameter())? },
+        Name::Delete => Route::Delete { id: id(segments.parameter())?, force: force(head)? },
+        Name::Publish => Route::Publish { id: id(segments.parameter())? },
         Name::Live => Route::Health(Probe::Live),
         Name::Ready => Route::Health(Probe::Ready),
         Name::Started => Route::Health(Probe::Started),
         Name::Metrics => Route::Metrics,
+        Name::Status => Route::Status,
         Name::LogLevel => Route::LogLevel,
         Name::SetLogLevel => Route::SetLogLevel,
         Name::OpenApi => Route::OpenApi,
         Name::Docs => Route::Docs,
+        Name::Page => Route::Asset(page::INDEX),
+        Name::Asset => match page::asset(segments.parameter()) {
+            Some(asset) => Route::Asset(asset),
+            None => return Err(Response::detail(404, "Not Found")),
+        },
     })
 }
 
@@ -151,13 +163,13 @@ impl<'a> Segments<'a> {
         let template = operation.path.split('/');
         template.clone().count() == self.0.len()
             && template.zip(&self.0).all(|(wanted, segment)| match wanted {
-                ID_SEGMENT => !segment.is_empty(),
+                wanted if parameter(wanted).is_some() => !segment.is_empty(),
                 _ => wanted == segment,
             })
     }
 
-    /// The segment that is an id in every template that has one.
-    fn id(&self) -> &str {
+    /// The segment that is a parameter in every template that has one.
+    fn parameter(&self) -> &str {
         self.0.get(2).map_or("", |segment| segment)
     }
 }

@@ -6,7 +6,7 @@ use crate::proto::http::Method;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation {
     pub(super) method: Method,
-    /// `{es_id}` stands for one segment that isn't empty.
+    /// A segment in braces stands for one that isn't empty.
     pub(super) path: &'static str,
     pub(super) name: Name,
     pub(super) summary: &'static str,
@@ -25,10 +25,13 @@ pub(super) enum Name {
     Ready,
     Started,
     Metrics,
+    Status,
     LogLevel,
     SetLogLevel,
     OpenApi,
     Docs,
+    Page,
+    Asset,
 }
 
 /// The operations. Those of one path stand together.
@@ -95,6 +98,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: Method::Get,
+        path: "/status",
+        name: Name::Status,
+        summary: "What the service does and holds: shards, streams, consumers",
+    },
+    Operation {
+        method: Method::Get,
         path: "/log-level",
         name: Name::LogLevel,
         summary: "How much is logged now",
@@ -117,9 +126,30 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: Name::Docs,
         summary: "This description for people",
     },
+    Operation {
+        method: Method::Get,
+        path: "/",
+        name: Name::Page,
+        summary: "A page to look at the service and try it",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/page/{file}",
+        name: Name::Asset,
+        summary: "What the pages load",
+    },
 ];
 
 const ITEM: &str = "/event-stream/{es_id}";
 
-/// The segment of a path that is a parameter.
-pub(super) const ID_SEGMENT: &str = "{es_id}";
+impl Operation {
+    /// The names of the parameters in the path.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(parameter)
+    }
+}
+
+/// The name of the parameter that a template's segment is, if it is one.
+pub(super) fn parameter(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}

@@ -34,7 +34,7 @@ pub(crate) use foreign::{Foreign, Library};
 pub(crate) use listener::{Listener, Seen};
 pub(crate) use scrape::Scrape;
 pub(crate) use server::{Server, Setup, binary, free_port};
-pub(crate) use toolchain::{node_path, python};
+pub(crate) use toolchain::{contract_python, node_path, python};
 pub(crate) use wire::{Frame, Wire, handshake};
 
 /// The longest wait for anything; far above what a loaded machine of two cores needs.

@@ -1,6 +1,6 @@
 //! The foreign clients' libraries, pinned, installed once beside the build.
 //!
-//! `target/e2e/venv` and `target/e2e/node`, each with a stamp naming what is in it, under one file
+//! `target/e2e/venv`, `target/e2e/contract` and `target/e2e/node`, each with a stamp naming what is in it, under one file
 //! lock: parallel tests and later runs find them ready. A missing tool is a failure that names it.
 
 use std::fs::{self, File};
@@ -17,21 +17,32 @@ const PYTHON_PACKAGES: &[&str] = &[
     "websockets==17.4",
 ];
 
+/// What pip installs for checks against the API's description: apart, because it is much.
+const CONTRACT_PACKAGES: &[&str] = &["jsonschema==4.26.0", "schemathesis==4.32.5"];
+
 /// What npm installs, from the npm registry.
-const NODE_PACKAGES: &[&str] = &["ws@8.23.0"];
+const NODE_PACKAGES: &[&str] = &["axe-core@4.14.1", "playwright-core@1.65.1", "ws@8.23.0"];
 
 /// A Python that has [`PYTHON_PACKAGES`].
 pub(crate) fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let venv = installed("venv", PYTHON_PACKAGES, |folder| {
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
-            run(Command::new(folder.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-                .args(PYTHON_PACKAGES));
-        });
-        venv.join("bin/python")
-    })
+    PYTHON.get_or_init(|| virtual_environment("venv", PYTHON_PACKAGES))
+}
+
+/// A Python that has [`CONTRACT_PACKAGES`].
+pub(crate) fn contract_python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| virtual_environment("contract", CONTRACT_PACKAGES))
+}
+
+fn virtual_environment(name: &str, packages: &[&str]) -> PathBuf {
+    let venv = installed(name, packages, |folder| {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
+        run(Command::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(packages));
+    });
+    venv.join("bin/python")
 }
 
 /// The folder where Node finds [`NODE_PACKAGES`] (`NODE_PATH`).
