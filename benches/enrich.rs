@@ -2,39 +2,17 @@
 //!
 //! `cargo bench --bench enrich`: bytes a second of body, for three kinds of JSON and for text.
 
+mod workloads;
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ess::enrich::classify;
-use ess::event::{Ordinal, Timestamp};
-
-/// Small, ordinary, large.
-const SIZES: [usize; 3] = [200, 2_000, 50_000];
-
-fn bodies(size: usize) -> [(&'static str, String); 4] {
-    let mut dense = "{\"job\":\"8f14e45f\",\"state\":\"SUCCESS\",\"rows\":[".to_owned();
-    for row in 1.. {
-        dense += &format!(
-            "{{\"id\":{row},\"smiles\":\"CC(=O)Oc1ccccc1C(=O)O\",\"score\":-{}.{:03},\"ok\":true}}",
-            row % 90,
-            row % 1_000,
-        );
-        if dense.len() + "]}".len() >= size {
-            break;
-        }
-        dense.push(',');
-    }
-    dense += "]}";
-    let pretty = serde_json::from_str::<serde_json::Value>(&dense)
-        .and_then(|value| serde_json::to_string_pretty(&value))
-        .unwrap_or_default();
-    let words = "The quick brown fox jumps over the lazy dog. ".repeat(size.div_ceil(45));
-    let string = format!("{{\"log\":\"{words}\"}}");
-    [("dense", dense), ("pretty", pretty), ("string", string), ("text", words)]
-}
+use ess::event::Ordinal;
+use workloads::{NOW, SIZES, bodies};
 
 fn enrich(criterion: &mut Criterion) {
-    let (ordinal, timestamp) = (Ordinal::new(123_456), Timestamp::from_millis(1_746_042_171_620));
+    let (ordinal, timestamp) = (Ordinal::new(123_456), NOW);
     for step in ["classify", "enriched_len", "enrich"] {
         let mut group = criterion.benchmark_group(step);
         for size in SIZES {

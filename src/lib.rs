@@ -25,6 +25,8 @@ pub mod census;
 pub mod hub;
 pub mod registry;
 
+pub mod backup;
+
 pub mod doors;
 
 pub mod observe;

@@ -76,6 +76,12 @@ pub const FAN_OUT_TURN: usize = 256;
 /// Size of a shard's shared read buffer, in bytes.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Buffers read from one client before the others get a turn.
+pub const INBOX_READS_MAX: usize = 4;
+
+/// Sockets that a poller tells of at once: 12 bytes each.
+pub const POLLER_EVENTS_MAX: usize = 256;
+
 /// Messages that may wait in a shard's mailbox; whoever sends more waits.
 pub const MAILBOX_MESSAGES_MAX: usize = 1024;
 
@@ -162,6 +168,10 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// block of its own.
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
+/// Most zeros written behind the end of a segment at once, in bytes: thousands of small groups then
+/// sync twice to four times as fast, and a stream takes at most so much more disk.
+pub const WRITE_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// Largest single write of several blocks, in bytes: their memory is freed as one, so a reader of
 /// one block must not hold many.
 pub const WRITE_BYTES_MAX: usize = 1024 * 1024;
@@ -223,6 +233,10 @@ pub const CATCHUP_READERS_MAX: usize = 4096;
 
 // Logging
 
+/// Longest `X-Request-ID` that is taken from a caller, in bytes: four UUIDs; it stands in every
+/// line about the request and lives as long as its connection.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
 /// Most bytes of log records waiting for the writer thread: 100 ms of the slowest disk we want to
 /// ride out at 100 000 records a second.
 pub const LOG_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -262,6 +276,29 @@ pub const CLIENT_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Silence after which `ess listen` sends a ping, and after as long again gives the connection up,
 /// in milliseconds: a service that pings every 20 s is never silent so long.
 pub const LISTEN_SILENCE_MILLIS_MAX: u64 = 30_000;
+
+/// Most consumers of `ess bench`: with the service on the same machine both stay far from the
+/// usual 1,024 descriptors times a few.
+pub const BENCH_CONSUMERS_MAX: u64 = 1_000;
+
+/// Most events a second of `ess bench`.
+pub const BENCH_RATE_MAX: u64 = 10_000;
+
+/// Most consumers times events a second of `ess bench`: about a third of what one core delivers
+/// one by one, so that a service that has other work keeps up with both.
+pub const BENCH_DELIVERIES_MAX: u64 = 100_000;
+
+/// Largest event of `ess bench`, in bytes.
+pub const BENCH_EVENT_BYTES_MAX: u64 = 16 * 1024;
+
+/// Smallest event of `ess bench`, in bytes: room for when it was due.
+pub const BENCH_EVENT_BYTES_MIN: u64 = 32;
+
+/// How long `ess bench` publishes at most, in milliseconds.
+pub const BENCH_MILLIS_MAX: u64 = 300_000;
+
+/// Silence after which `ess bench` no longer waits for what is missing, in milliseconds.
+pub const BENCH_DRAIN_MILLIS_MAX: u64 = 10_000;
 
 /// First wait before `ess listen` reconnects, in milliseconds; doubled with each failure.
 pub const RECONNECT_MILLIS_MIN: u64 = 250;
@@ -327,6 +364,19 @@ pub const FRAMES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A signal so soon after the first says the same once more; a later one stops at once.
 pub const SECOND_SIGNAL_PAUSE: Duration = Duration::from_secs(1);
+
+// Backup
+
+/// Bytes after which a copy is synced: what is left for later holds up the syncs of a service on
+/// the same disk.
+pub const BACKUP_SYNC_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Room on the disk that a backup leaves free, beside what it copies, in bytes: the database, and
+/// events that arrive meanwhile.
+pub const BACKUP_ROOM_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How often a log is looked at anew that changed while it was copied.
+pub const BACKUP_LOOKS_MAX: usize = 5;
 
 // RabbitMQ
 

@@ -1,9 +1,11 @@
 //! The log of a whole process: started once, written by many threads, and by a panic.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, panic, thread};
 
+use ess::config::LogFormat;
 use ess::observe::logging;
 use log::LevelFilter;
 
@@ -12,7 +14,8 @@ fn threads_keep_their_order_and_a_panic_leaves_its_message() {
     assert!(logging::flush(), "before the start there is nothing to wait for");
     log::info!("before the start nobody listens");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    logging::start(Some(folder.path()), LevelFilter::Info).expect("the log starts");
+    logging::start(Some(folder.path()), LevelFilter::Info, LogFormat::Text)
+        .expect("the log starts");
     // The hook that is there before runs last: by then the message must be in the file.
     let seen = Arc::new(AtomicBool::new(false));
     let (noted, file) = (Arc::clone(&seen), folder.path().join("es.log"));
@@ -52,6 +55,30 @@ fn threads_keep_their_order_and_a_panic_leaves_its_message() {
     assert!(last.contains("Z ERROR panic thread shard-7 panicked at tests/logging_process.rs:"));
     assert!(last.ends_with(": two\\nlines"), "{last}");
     assert!(!text.contains("before the start"));
-    assert!(logging::start(None, LevelFilter::Info).is_err(), "a process has one log");
+    assert!(
+        logging::start(None, LevelFilter::Info, LogFormat::Text).is_err(),
+        "a process has one log"
+    );
     assert!(logging::flush());
+    the_level_goes_up_and_down(&folder.path().join("es.log"));
+}
+
+/// In the same process: it has one log.
+#[expect(clippy::expect_used, reason = "a test may stop on what it did not expect")]
+fn the_level_goes_up_and_down(file: &Path) {
+    log::debug!("too much at first");
+    logging::toggle_debug("a test");
+    assert_eq!(logging::level(), LevelFilter::Debug);
+    log::debug!("now it is wanted");
+    logging::toggle_debug("a test");
+    assert_eq!(logging::level(), LevelFilter::Info);
+    log::debug!("too much again");
+    logging::set_level(LevelFilter::Error, "a test");
+    log::warn!("too much now");
+    assert!(logging::flush());
+    let text = fs::read_to_string(file).expect("readable");
+    assert!(text.contains("now it is wanted") && !text.contains("too much"), "{text}");
+    for told in ["debug now, info before (a test)", "info now, debug", "error now, info"] {
+        assert!(text.contains(told), "{told}");
+    }
 }

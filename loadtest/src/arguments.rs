@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cases;
+use crate::compare::Case;
+
 /// Measures how fast durable events reach very many WebSocket consumers, beside the bare kernel.
 #[derive(Debug, Parser)]
 #[command(version, name = "ess-load")]
@@ -17,12 +20,36 @@ pub(crate) struct Arguments {
 pub(crate) enum Mode {
     /// A bare writer: the same bytes with non-blocking send(2), nothing else.
     Limit(Load),
+    /// The bare writer with all sends of a batch in one submission to io_uring.
+    LimitRing(Load),
+    /// The bare writer that first stores what waits: one write and one fdatasync.
+    Durable(Durable),
     /// What one would write with tokio, tokio-tungstenite and a broadcast channel, on one thread.
     Naive(Load),
     /// The service itself, with its embedded log.
     Ess(Ess),
-    /// All of them in turn, several rounds.
+    /// All of them in turn, several rounds, closed loop: deliveries a second.
     Compare(Compare),
+    /// All of them in turn, several rounds, at a fixed rate: latency to the last consumer.
+    Paced(Paced),
+    /// Draws what `compare --json` wrote, as SVG.
+    Chart(Chart),
+    /// History to 1 and to 16 consumers, beside pread + send of the same bytes.
+    Replay(cases::replay::Replay),
+    /// Durable publishing over HTTP, beside write + fdatasync.
+    Publish(cases::publish::Publish),
+    /// Memory of idle WebSockets, and what handshakes cost.
+    Idle(cases::idle::Idle),
+    /// From connect to the first replayed event.
+    Connect(cases::connect::Connect),
+    /// What a consumer that stops reading does to the others.
+    Stalled(cases::stalled::Stalled),
+    /// One shard and two.
+    Spread(cases::spread::Spread),
+    /// How cost grows with consumers, event size, streams and history.
+    Growth(cases::growth::Growth),
+    /// A long run with comings and goings: fails where memory or descriptors grow.
+    Soak(cases::soak::Soak),
     /// The service on RabbitMQ Streams beside a bare consumer, on a private node.
     Rabbit(Rabbit),
 }
@@ -30,10 +57,13 @@ pub(crate) enum Mode {
 /// What every mode is asked to do.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Consumers of the stream.
+    /// Consumers of each stream.
     #[arg(long, short = 'n', default_value_t = 1_000, value_parser = at_least_one())]
     pub(crate) consumers: u64,
-    /// Events of a batch: of a write, while one batch at a time is under way.
+    /// Streams, each with its own consumers; in a closed loop each has its own batches under way.
+    #[arg(long, short = 's', default_value_t = 1, value_parser = at_least_one())]
+    pub(crate) streams: u64,
+    /// Events of a batch: of a write, while a stream has one batch under way.
     #[arg(long, short = 'k', default_value_t = 100, value_parser = at_least_one())]
     pub(crate) per_write: u64,
     /// Most events to publish.
@@ -45,7 +75,8 @@ pub(crate) struct Load {
     /// Bytes of an event, before its ordinal and timestamp are added.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) bytes: u32,
-    /// Batches that may be under way. With more than one, a server may gather several in a write.
+    /// Batches of a stream that may be under way. With more than one, a server may gather several
+    /// in a write.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) in_flight: u32,
     /// Publish at this many events a second, whatever has arrived (open loop).
@@ -57,6 +88,19 @@ pub(crate) struct Load {
     /// Core of the consumers.
     #[arg(long, default_value_t = 1)]
     pub(crate) client_core: usize,
+}
+
+/// A bare writer with a disk.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Durable {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Submit all sends of a batch to io_uring at once.
+    #[arg(long)]
+    pub(crate) ring: bool,
+    /// Where its file is.
+    #[arg(long, default_value = "/tmp")]
+    pub(crate) data_parent: PathBuf,
 }
 
 /// Where the service comes from.
@@ -83,6 +127,30 @@ pub(crate) struct Service {
     /// Where its temporary data folder is made.
     #[arg(long, default_value = "/tmp")]
     pub(crate) data_parent: PathBuf,
+    /// More flags, of what a measurement needs.
+    #[arg(skip)]
+    pub(crate) flags: Vec<&'static str>,
+    /// It has all cores, not only the server's.
+    #[arg(skip)]
+    pub(crate) all_cores: bool,
+}
+
+impl Service {
+    /// The same with more flags.
+    pub(crate) fn with(&self, flags: &[&'static str]) -> Self {
+        Self { flags: [&self.flags, flags].concat(), ..self.clone() }
+    }
+}
+
+/// How often, and where the numbers go.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Rounds {
+    /// How often everything is measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) rounds: u16,
+    /// Where to write all numbers, as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -91,19 +159,41 @@ pub(crate) struct Compare {
     pub(crate) load: Load,
     #[command(flatten)]
     pub(crate) service: Service,
-    /// How often everything is measured.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
-    pub(crate) rounds: u16,
-    /// What is measured: consumers,events a write.
-    #[arg(long = "case", value_name = "N,K", value_parser = case,
-        default_values = ["1000,1", "1000,10", "1000,100", "100,1", "100,100", "10,100"])]
-    pub(crate) cases: Vec<(u64, u64)>,
-    /// Batches under way in the rows that may gather.
+    #[command(flatten)]
+    pub(crate) rounds: Rounds,
+    /// What is measured: consumers of a stream, events a write, and streams. Without the last, so
+    /// many streams that there are a thousand consumers, at most 100.
+    #[arg(long = "case", value_name = "N,K[,STREAMS]", value_parser = Case::parse,
+        default_values = ["1000,1", "1000,10", "1000,100", "1000,1000", "100,1", "100,100", "10,1",
+            "10,100", "1,100", "5000,1", "5000,100"])]
+    pub(crate) cases: Vec<Case>,
+    /// Batches under way in the rows that may gather; these are of cases with one stream only.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=256))]
     pub(crate) window: u32,
-    /// Where to write all numbers, as JSON.
+    /// Leave those rows out.
     #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
+    pub(crate) no_window: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Paced {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) rounds: Rounds,
+    /// Events a second. One at a time, and more than can be sent one by one.
+    #[arg(long = "at", value_name = "RATE", value_parser = at_least_one(), default_values = ["20", "20000"])]
+    pub(crate) rates: Vec<u64>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Chart {
+    /// What `compare --json` wrote.
+    pub(crate) numbers: PathBuf,
+    /// The picture.
+    pub(crate) picture: PathBuf,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -139,24 +229,16 @@ pub(crate) struct Rabbit {
     pub(crate) json: Option<PathBuf>,
 }
 
-fn at_least_one() -> clap::builder::RangedU64ValueParser {
+pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..)
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(duration) if duration.is_zero() => Err("more than zero is expected".to_owned()),
         Ok(duration) => Ok(duration),
         Err(fault) => Err(fault.to_string()),
-    }
-}
-
-fn case(text: &str) -> Result<(u64, u64), String> {
-    let pair = text.split_once(',').map(|(n, k)| (n.parse(), k.parse()));
-    match pair {
-        Some((Ok(consumers @ 1..), Ok(per_write @ 1..))) => Ok((consumers, per_write)),
-        _ => Err("two positive numbers are expected, as in 1000,100".to_owned()),
     }
 }
 
@@ -174,21 +256,25 @@ mod tests {
         let Ok(Mode::Limit(load)) = parse(line) else { panic!("{line}") };
         assert_eq!((load.consumers, load.per_write, load.events, load.bytes), (5, 6, 7, 8));
         assert_eq!((load.seconds, load.in_flight), (Duration::from_millis(500), 1));
+        assert_eq!(load.streams, 1);
     }
 
     #[test]
     fn cases_replace_the_usual_ones() {
         let Ok(Mode::Compare(usual)) = parse("ess-load compare") else { panic!() };
-        assert_eq!(usual.cases.len(), 6);
-        let line = "ess-load compare --case 10,1 --case 20,2";
+        assert_eq!(usual.cases.len(), 11);
+        let line = "ess-load compare --case 10,1 --case 20,2,3 --case 5000,1";
         let Ok(Mode::Compare(compare)) = parse(line) else { panic!("{line}") };
-        assert_eq!(compare.cases, [(10, 1), (20, 2)]);
+        let numbers =
+            compare.cases.iter().map(|case| (case.consumers, case.per_write, case.streams));
+        assert_eq!(numbers.collect::<Vec<_>>(), [(10, 1, 100), (20, 2, 3), (5000, 1, 1)]);
     }
 
     #[test]
     fn what_can_not_be_measured_is_refused() {
         for line in [
             "ess-load limit --consumers 0",
+            "ess-load limit --streams 0",
             "ess-load limit --per-write 0",
             "ess-load limit --seconds 0",
             "ess-load limit --seconds -1",
@@ -197,7 +283,10 @@ mod tests {
             "ess-load ess --rate 5 --in-flight 2",
             "ess-load compare --case 10",
             "ess-load compare --case 0,1",
+            "ess-load compare --case 1,1,0",
+            "ess-load compare --case 1,1,1,1",
             "ess-load compare --window 1",
+            "ess-load paced --at 0",
             "ess-load rabbit --events 0",
             "ess-load rabbit --bytes 31",
             "ess-load rabbit --rounds 0",

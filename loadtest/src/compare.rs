@@ -1,206 +1,170 @@
-//! All servers in turn, several rounds: medians, spread, ratios to the limit.
+//! All servers in turn, several rounds, in alternating order.
 //!
 //! Within a round everything runs one after the other, so that a minute with other load touches
-//! all alike. Ratios are of medians, to the better of the two bare writers.
+//! all alike; every other round runs backwards, so that nothing profits from its place.
 
-use std::fs;
 use std::io;
-use std::process::Command;
+use std::num::NonZero;
+use std::path::PathBuf;
 
-use serde::Serialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Compare, Load};
+use crate::arguments::{Compare, Load, Paced, Service};
+use crate::limit::Way;
 use crate::outcome::Outcome;
-use crate::summary::Summary;
-use crate::{measure_ess, measure_limit, measure_naive};
+use crate::report::Setting;
+use crate::{ess, limit, naive, process, run, table};
 
-/// One server, one way of publishing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+/// What is measured: how many, how many of them at once.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Case {
+    /// Of each stream.
+    pub(crate) consumers: u64,
+    pub(crate) per_write: u64,
+    pub(crate) streams: u64,
+    /// Events a second, in an open loop.
+    pub(crate) rate: Option<u64>,
+}
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(crate) enum Server {
+    /// The bare writer, send(2).
     Limit,
-    LimitWindow,
+    /// The bare writer, io_uring.
+    LimitRing,
+    /// The bare writer that stores first, send(2).
+    Durable,
+    /// The bare writer that stores first, io_uring.
+    DurableRing,
     Naive,
     Ess,
-    EssWindow,
 }
 
-const KINDS: [Kind; 5] = [Kind::Limit, Kind::LimitWindow, Kind::Naive, Kind::Ess, Kind::EssWindow];
-
-#[derive(Debug, Serialize)]
-struct Row {
-    consumers: u64,
-    per_write: u64,
-    kind: Kind,
-    rounds: Vec<Outcome>,
+/// One server in one case.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Row {
+    pub(crate) case: Case,
+    pub(crate) server: Server,
+    /// Batches of a stream under way.
+    pub(crate) in_flight: u32,
+    pub(crate) rounds: Vec<Outcome>,
 }
 
-/// Measures, prints the table, writes the JSON.
+impl Case {
+    /// Reads `N,K` or `N,K,STREAMS`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let numbers: Result<Vec<NonZero<u64>>, _> = text.split(',').map(str::parse).collect();
+        let (consumers, per_write, streams) = match numbers.as_deref() {
+            Ok([n, k]) => (n.get(), k.get(), 1_000_u64.div_ceil(n.get()).min(100)),
+            Ok([n, k, streams]) => (n.get(), k.get(), streams.get()),
+            _ => return Err("two or three positive numbers are expected, as in 1000,100".into()),
+        };
+        Ok(Self { consumers, per_write, streams, rate: None })
+    }
+}
+
+/// Measures closed loops, prints the table, writes the JSON.
 pub(crate) fn compare(asked: &Compare) -> io::Result<()> {
+    use Server::{Durable, DurableRing, Ess, Limit, LimitRing, Naive};
     let mut rows: Vec<Row> = Vec::new();
-    for (consumers, per_write) in &asked.cases {
-        rows.extend(KINDS.map(|kind| Row {
-            consumers: *consumers,
-            per_write: *per_write,
-            kind,
-            rounds: Vec::new(),
-        }));
-    }
-    let load_before = load_average();
-    for round in 1..=asked.rounds {
-        for row in &mut rows {
-            let outcome = measure(asked, row)?;
-            eprintln!(
-                "round {round}: N={} K={} {:?}: {:.0}/s, others {:.2} cores",
-                row.consumers,
-                row.per_write,
-                row.kind,
-                outcome.deliveries_per_second,
-                outcome.others_busy
-            );
-            row.rounds.push(outcome);
-        }
-        if let Some(file) = &asked.json {
-            // After every round, so that a long run that is stopped leaves what it found.
-            let all = json!({ "machine": machine(), "load_average_before": load_before,
-                "command": command_line(), "rows": rows });
-            fs::write(file, serde_json::to_vec_pretty(&all)?)?;
+    for case in &asked.cases {
+        let row = |server, in_flight| Row { case: *case, server, in_flight, rounds: Vec::new() };
+        rows.extend([Limit, LimitRing, Durable, DurableRing, Naive, Ess].map(|it| row(it, 1)));
+        // With one stream only: there the service would wait for its disk between two batches.
+        if case.streams == 1 && !asked.no_window {
+            let servers = [Limit, LimitRing, Durable, DurableRing, Ess];
+            rows.extend(servers.map(|it| row(it, asked.window)));
         }
     }
-    println!("{}\nLoad average before: {load_before}.\n", machine());
-    println!("```\n{}\n```\n", command_line());
-    print!("{}", table(&rows, asked.window));
+    let setting = Setting::now();
+    let json = asked.rounds.json.as_deref();
+    for round in 1..=asked.rounds.rounds {
+        measure_round(round, &mut rows, &asked.load, &asked.service)?;
+        // After every round, so that a long run that is stopped leaves what it found.
+        setting.write(json, &rows)?;
+    }
+    println!("{}\n{}", setting.head(), table::closed(&rows));
     Ok(())
 }
 
-fn measure(asked: &Compare, row: &Row) -> io::Result<Outcome> {
-    let (consumers, per_write) = (row.consumers, row.per_write);
-    let single = Load { consumers, per_write, in_flight: 1, rate: None, ..asked.load };
-    let window = Load { in_flight: asked.window, ..single };
-    match row.kind {
-        Kind::Limit => measure_limit(&single),
-        Kind::LimitWindow => measure_limit(&window),
-        Kind::Naive => measure_naive(&single),
-        Kind::Ess => measure_ess(&single, &asked.service),
-        Kind::EssWindow => measure_ess(&window, &asked.service),
+/// A rate at which the naive server is measured too.
+const NAIVE_RATE_MAX: u64 = 1_000;
+
+/// Measures open loops, prints the table, writes the JSON.
+pub(crate) fn paced(asked: &Paced) -> io::Result<()> {
+    use Server::{Durable, Ess, Limit, LimitRing, Naive};
+    let mut rows: Vec<Row> = Vec::new();
+    for rate in &asked.rates {
+        let Load { consumers, streams, .. } = asked.load;
+        let case = Case { consumers, per_write: 1, streams, rate: Some(*rate) };
+        let row = |server| Row { case, server, in_flight: 1, rounds: Vec::new() };
+        rows.extend([Limit, LimitRing, Durable, Ess].map(row));
+        // Beyond that it only falls behind, for minutes.
+        if *rate <= NAIVE_RATE_MAX {
+            rows.push(row(Naive));
+        }
     }
+    let setting = Setting::now();
+    let json = asked.rounds.json.as_deref();
+    for round in 1..=asked.rounds.rounds {
+        measure_round(round, &mut rows, &asked.load, &asked.service)?;
+        setting.write(json, &rows)?;
+    }
+    println!("{}\n{}", setting.head(), table::open(&rows));
+    Ok(())
 }
 
-fn of(row: &Row, number: impl Fn(&Outcome) -> f64) -> Summary {
-    Summary::of(row.rounds.iter().map(number))
-}
-
-/// The readable table, in Markdown.
-fn table(rows: &[Row], window: u32) -> String {
-    let mut text = String::from(
-        "| N, K | server | M deliveries/s: median (min–max) | ratio to limit | server CPU, \
-         s/M: median (min–max) | CPU, limit / this | cores busy: server, reader, others | to last \
-         consumer p50 / p99, µs |\n|---|---|---|---|---|---|---|---|\n",
-    );
-    for row in rows {
-        let rate = of(row, |outcome| outcome.deliveries_per_second);
-        let cpu = of(row, |outcome| outcome.server_cpu_seconds_per_million);
-        let same = |kind| {
-            rows.iter().find(|other| {
-                (other.consumers, other.per_write, other.kind)
-                    == (row.consumers, row.per_write, kind)
-            })
-        };
-        let limits: Vec<&Row> =
-            [same(Kind::Limit), same(Kind::LimitWindow)].into_iter().flatten().collect();
-        let best = limits.iter().map(|row| of(row, |o| o.deliveries_per_second).median);
-        let cheapest = limits.iter().map(|row| of(row, |o| o.server_cpu_seconds_per_million));
-        let cheapest = cheapest.map(|cpu| cpu.median).fold(f64::INFINITY, f64::min);
-        text += &format!(
-            "| {}, {} | {} | {} | {:.2} | {} | {:.2} | {:.2}, {:.2}, {:.2} | {:.0} / {:.0} |\n",
-            row.consumers,
-            row.per_write,
-            name(row.kind, window),
-            spread(rate, 1e6),
-            rate.median / best.fold(0.0, f64::max),
-            spread(cpu, 1.0),
-            cheapest / cpu.median,
-            of(row, |outcome| outcome.server_busy).median,
-            of(row, |outcome| outcome.client_busy).median,
-            of(row, |outcome| outcome.others_busy).median,
-            of(row, |outcome| outcome.latency.p50).median,
-            of(row, |outcome| outcome.latency.p99).median,
+fn measure_round(round: u16, rows: &mut [Row], load: &Load, service: &Service) -> io::Result<()> {
+    let mut order: Vec<&mut Row> = rows.iter_mut().collect();
+    if round.is_multiple_of(2) {
+        order.reverse();
+    }
+    for row in order {
+        let Case { consumers, per_write, streams, rate } = row.case;
+        let in_flight = row.in_flight;
+        let load = Load { consumers, per_write, streams, rate, in_flight, ..*load };
+        let outcome = measure(row.server, &load, service)?;
+        eprintln!(
+            "round {round}: {}: {} in flight {in_flight}: {:.0}/s, others {:.2} cores",
+            table::case(&row.case),
+            table::name(row.server),
+            outcome.deliveries_per_second,
+            outcome.others_busy
         );
+        row.rounds.push(outcome);
     }
-    text
+    Ok(())
 }
 
-pub(crate) fn spread(summary: Summary, unit: f64) -> String {
-    let Summary { median, min, max } = summary;
-    format!("{:.3} ({:.3}–{:.3})", median / unit, min / unit, max / unit)
-}
-
-fn name(kind: Kind, window: u32) -> String {
-    match kind {
-        Kind::Limit => "limit".to_owned(),
-        Kind::LimitWindow => format!("limit, {window} in flight"),
-        Kind::Naive => "naive".to_owned(),
-        Kind::Ess => "**ess**".to_owned(),
-        Kind::EssWindow => format!("ess, {window} in flight"),
+/// Measures one server once.
+pub(crate) fn measure(server: Server, load: &Load, service: &Service) -> io::Result<Outcome> {
+    let stored = || Some(service.data_parent.clone());
+    match server {
+        Server::Limit => bare(load, false, None),
+        Server::LimitRing => bare(load, true, None),
+        Server::Durable => bare(load, false, stored()),
+        Server::DurableRing => bare(load, true, stored()),
+        Server::Naive => naive(load),
+        Server::Ess => {
+            process::pin(load.client_core)?;
+            let mut ess = ess::Ess::start(load, service)?;
+            let mut outcome = run::measure(load, &mut ess)?;
+            outcome.memory = Some(ess.footprint()?);
+            Ok(outcome)
+        }
     }
 }
 
-pub(crate) fn machine() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let models = || cpu.lines().filter_map(|line| line.strip_prefix("model name"));
-    let model = models().next().unwrap_or_default().trim_matches(['\t', ' ', ':']);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    format!(
-        "Machine: {} × {model}; Linux {}; commit {}.",
-        models().count(),
-        kernel.trim(),
-        commit.unwrap_or_default()
-    )
+/// Measures a bare writer once.
+pub(crate) fn bare(load: &Load, ring: bool, store: Option<PathBuf>) -> io::Result<Outcome> {
+    process::pin(load.client_core)?;
+    run::measure(load, &mut limit::start(load, Way { ring, store })?)
 }
 
-pub(crate) fn load_average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
-}
-
-pub(crate) fn command_line() -> String {
-    std::env::args().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::Latency;
-
-    fn row(kind: Kind, rates: &[f64]) -> Row {
-        let latency = Latency { count: 1, p50: 2.0, p99: 3.0, p99_9: 4.0, max: 5.0 };
-        let outcome = |rate: &f64| Outcome {
-            events: 1,
-            sampled: 1,
-            seconds: 1.0,
-            deliveries_per_second: *rate,
-            server_cpu_seconds_per_million: 1e6 / rate,
-            server_busy: 1.0,
-            client_busy: 0.5,
-            others_busy: 0.0,
-            latency,
-            memory: None,
-        };
-        Row { consumers: 10, per_write: 1, kind, rounds: rates.iter().map(outcome).collect() }
-    }
-
-    #[test]
-    fn ratios_are_of_medians_to_the_better_bare_writer() {
-        let rows = [
-            row(Kind::Limit, &[1e6, 2e6, 9e6]),
-            row(Kind::LimitWindow, &[4e6, 4e6, 4e6]),
-            row(Kind::Ess, &[3e6, 1e6, 5e6]),
-        ];
-        let text = table(&rows, 4);
-        let ess = text.lines().last().unwrap();
-        assert!(ess.contains("| 3.000 (1.000–5.000) | 0.75 |"), "{ess}");
-    }
+/// Measures the naive server once.
+pub(crate) fn naive(load: &Load) -> io::Result<Outcome> {
+    process::pin(load.client_core)?;
+    run::measure(load, &mut naive::start(load)?)
 }

@@ -13,6 +13,7 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::frames::Witness;
 use crate::ledger::Place;
+use crate::segments::segments;
 
 /// Most bytes taken from a socket at once.
 const READ_BYTES: usize = 1 << 20;
@@ -21,6 +22,8 @@ const READ_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Consumers {
     all: Vec<Consumer>,
+    /// Of each stream.
+    each: usize,
     buffer: Vec<u8>,
 }
 
@@ -37,16 +40,19 @@ fn sample(consumers: usize) -> usize {
 }
 
 impl Consumers {
-    /// Connects `count` consumers, one after the other, and registers them by their index.
+    /// Connects `each` consumers to each of the streams at `paths`, one after the other and stream
+    /// by stream, and registers them by their index.
     pub(crate) fn connect(
         server: SocketAddr,
-        path: &str,
-        count: usize,
+        paths: &[String],
+        each: usize,
         epoll: &OwnedFd,
     ) -> io::Result<Self> {
+        let count = paths.len() * each;
         let every = count.div_ceil(sample(count)).max(1);
         let mut all = Vec::with_capacity(count);
-        for index in 0..count {
+        let of_streams = paths.iter().flat_map(|path| (0..each).map(move |_| path));
+        for (index, path) in of_streams.enumerate() {
             let (stream, early) = upgraded(server, path)?;
             if !early.is_empty() {
                 return Err(fault("something came before anything was published"));
@@ -57,7 +63,7 @@ impl Consumers {
             let witness = (index % every == 0).then(|| Witness::new(1));
             all.push(Consumer { stream, place: Place::default(), witness });
         }
-        Ok(Self { all, buffer: vec![0; READ_BYTES] })
+        Ok(Self { all, each, buffer: vec![0; READ_BYTES] })
     }
 
     /// Reads what a consumer has received: how many bytes, and its place for the ledger.
@@ -82,28 +88,41 @@ impl Consumers {
         self.all.iter().map(|consumer| consumer.place.bytes).sum()
     }
 
-    /// Checks that everyone has had `bytes`, and every sampled one the events before `next`;
-    /// how many were sampled.
-    pub(crate) fn check_whole(&self, bytes: u64, next: u64) -> io::Result<usize> {
-        if self.all.iter().any(|consumer| consumer.place.bytes != bytes) {
-            return Err(fault("a consumer has had more or fewer bytes than were published"));
-        }
-        let mut sampled = self.all.iter().filter_map(|consumer| consumer.witness.as_ref());
-        if sampled.any(|witness| witness.next() != next) {
-            return Err(fault("a sampled consumer has had other events than were published"));
-        }
-        Ok(self.all.iter().filter(|consumer| consumer.witness.is_some()).count())
+    /// TCP segments with data that all of them have had.
+    pub(crate) fn segments(&self) -> io::Result<u64> {
+        self.all.iter().map(|consumer| segments(&consumer.stream)).sum()
     }
+
+    /// Checks that everyone has had all bytes of its stream, and every sampled one all events
+    /// before the next: these two of each stream. How many were sampled.
+    pub(crate) fn check_whole(&self, streams: &[(u64, u64)]) -> io::Result<usize> {
+        let mut sampled = 0;
+        for (consumers, (bytes, next)) in self.all.chunks(self.each).zip(streams) {
+            if consumers.iter().any(|consumer| consumer.place.bytes != *bytes) {
+                return Err(fault("a consumer has had more or fewer bytes than were published"));
+            }
+            let mut witnesses = consumers.iter().filter_map(|consumer| consumer.witness.as_ref());
+            if witnesses.any(|witness| witness.next() != *next) {
+                return Err(fault("a sampled consumer has had other events than were published"));
+            }
+            sampled += consumers.iter().filter(|consumer| consumer.witness.is_some()).count();
+        }
+        Ok(sampled)
+    }
+}
+
+/// What a client asks for (RFC 6455 §4.1).
+pub(crate) fn request(server: SocketAddr, path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
 }
 
 /// A socket whose WebSocket handshake is done (RFC 6455 §4.1), and what came right behind the head.
 pub(crate) fn upgraded(server: SocketAddr, path: &str) -> io::Result<(TcpStream, Vec<u8>)> {
     let mut stream = TcpStream::connect(server)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(request(server, path).as_bytes())?;
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
     let end = loop {

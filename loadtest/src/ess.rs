@@ -15,12 +15,17 @@ use crate::process::{Cores, Memory, Worker};
 use crate::run::{SOURCE_TOKEN, Source};
 use crate::service::{Created, Running};
 
-/// A running service with one event stream. Dropped, it is killed.
+/// Most connections that publish: with very many streams they take turns.
+const PUBLISHERS_MAX: u64 = 1_024;
+
+/// A running service with its event streams. Dropped, it is killed.
 #[derive(Debug)]
 pub(crate) struct Ess {
     running: Running,
-    created: Created,
+    created: Vec<Created>,
     publishers: Vec<Connection>,
+    /// Those of them that have no request under way.
+    idle_publishers: Vec<usize>,
     body: Vec<u8>,
     empty: Memory,
     idle: Memory,
@@ -28,26 +33,48 @@ pub(crate) struct Ess {
 }
 
 impl Ess {
-    /// Starts the service on the server's core, and creates an event stream.
+    /// Starts the service on the server's core, and creates its event streams.
     pub(crate) fn start(load: &Load, service: &Service) -> io::Result<Self> {
+        Self::start_beside(load, service, 0)
+    }
+
+    /// The same with other streams before, each with one event, that nothing more happens to.
+    pub(crate) fn start_beside(load: &Load, service: &Service, others: u64) -> io::Result<Self> {
         let cores = Cores { server: load.server_core, client: load.client_core };
         let running = Running::start(service, cores, &[])?;
-        let created = running.create("load")?;
+        for stream in 0..others {
+            let created = running.create(&format!("other-{stream}"))?;
+            running.fill(&created, load.bytes as usize, 1, 1)?;
+        }
+        let created = (0..load.streams).map(|stream| running.create(&format!("load-{stream}")));
+        let created = created.collect::<io::Result<_>>()?;
         let empty = Memory::of(running.pid())?;
-        let publishers = (0..load.in_flight).map(|_| Connection::open(running.internal));
-        let publishers = publishers.collect::<io::Result<_>>()?;
+        let count = (load.streams * u64::from(load.in_flight)).min(PUBLISHERS_MAX);
+        let publishers = (0..count).map(|_| Connection::open(running.internal));
+        let publishers = publishers.collect::<io::Result<Vec<_>>>()?;
         let mut line = event::body(load.bytes as usize);
         line.push(b'\n');
         let per_write = usize::try_from(load.per_write).map_err(io::Error::other)?;
         Ok(Self {
             running,
             created,
+            idle_publishers: (0..publishers.len()).collect(),
             publishers,
             body: line.repeat(per_write),
             empty,
             idle: Memory::default(),
-            consumers: load.consumers,
+            consumers: load.consumers * load.streams,
         })
+    }
+
+    /// The service itself.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// The service without its publishers.
+    pub(crate) fn into_running(self) -> Running {
+        self.running
     }
 
     /// Memory so far.
@@ -66,8 +93,8 @@ impl Source for Ess {
         self.running.public
     }
 
-    fn path(&self) -> String {
-        self.created.path.clone()
+    fn path(&self, stream: usize) -> String {
+        self.created.get(stream).map(|created| created.path.clone()).unwrap_or_default()
     }
 
     fn worker(&self) -> Worker {
@@ -84,12 +111,13 @@ impl Source for Ess {
     }
 
     fn ready(&self) -> bool {
-        self.publishers.iter().any(|publisher| !publisher.busy)
+        !self.idle_publishers.is_empty()
     }
 
-    fn publish(&mut self, batches: u64) -> io::Result<()> {
-        let path = format!("/event-stream/{}/events", self.created.id);
-        let idle = self.publishers.iter_mut().find(|publisher| !publisher.busy);
+    fn publish(&mut self, stream: usize, batches: u64) -> io::Result<()> {
+        let created = self.created.get(stream).ok_or_else(|| fault("no such stream"))?;
+        let path = created.events();
+        let idle = self.idle_publishers.pop().and_then(|index| self.publishers.get_mut(index));
         let publisher = idle.ok_or_else(|| fault("no idle connection to publish on"))?;
         let times = usize::try_from(batches).map_err(io::Error::other)?;
         if times == 1 {
@@ -102,7 +130,9 @@ impl Source for Ess {
     fn arrived(&mut self, index: u64) -> io::Result<()> {
         let index = usize::try_from(index).map_err(io::Error::other)?;
         let publisher = self.publishers.get_mut(index);
-        publisher.ok_or_else(|| fault("no such publisher"))?.read()?;
+        if publisher.ok_or_else(|| fault("no such publisher"))?.read()?.is_some() {
+            self.idle_publishers.push(index);
+        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The least of an HTTP/1.1 client that publishes: one request at a time on a kept connection.
 //!
-//! Answers need a `Content-Length`, which the internal API always gives.
+//! Answers need a `Content-Length`, which the internal API always gives where there is a body.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,15 +13,13 @@ pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     server: SocketAddr,
     answer: Vec<u8>,
-    /// A request is under way.
-    pub(crate) busy: bool,
 }
 
 impl Connection {
     pub(crate) fn open(server: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, server, answer: Vec::new(), busy: false })
+        Ok(Self { stream, server, answer: Vec::new() })
     }
 
     /// Sends a request.
@@ -33,8 +31,28 @@ impl Connection {
         )
         .into_bytes();
         request.extend_from_slice(body);
-        self.busy = true;
         self.stream.write_all(&request)
+    }
+
+    /// Sends a request and waits for its answer's body.
+    pub(crate) fn call(&mut self, path: &str, kind: &str, body: &[u8]) -> io::Result<Vec<u8>> {
+        self.post(path, kind, body)?;
+        self.answer()
+    }
+
+    /// Deletes what is at `path`.
+    pub(crate) fn delete(&mut self, path: &str) -> io::Result<()> {
+        let request = format!("DELETE {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.server);
+        self.stream.write_all(request.as_bytes())?;
+        self.answer().map(drop)
+    }
+
+    fn answer(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(answer) = self.read()? {
+                return Ok(answer);
+            }
+        }
     }
 
     /// Reads what has come; the answer's body once it is whole.
@@ -45,13 +63,12 @@ impl Connection {
             got => self.answer.extend_from_slice(buffer.get(..got).unwrap_or_default()),
         }
         let Some((status, body)) = whole(&self.answer) else { return Ok(None) };
-        if status != 201 {
+        if !(200..300).contains(&status) {
             let text = String::from_utf8_lossy(&self.answer).into_owned();
-            return Err(fault(&format!("not created: {text}")));
+            return Err(fault(&format!("refused: {text}")));
         }
         let body = body.to_vec();
         self.answer.clear();
-        self.busy = false;
         Ok(Some(body))
     }
 }
@@ -63,7 +80,8 @@ fn whole(answer: &[u8]) -> Option<(u16, &[u8])> {
     let head = str::from_utf8(head).ok()?.to_ascii_lowercase();
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length?.trim().parse().ok()?;
+    // No Content has none (RFC 9110 §15.3.5).
+    let length: usize = if status == 204 { 0 } else { length?.trim().parse().ok()? };
     (body.len() >= length).then_some((status, body))
 }
 
@@ -78,5 +96,6 @@ mod tests {
             assert_eq!(whole(&answer[..cut]), None, "cut at {cut}");
         }
         assert_eq!(whole(answer), Some((201, b"{}".as_slice())));
+        assert_eq!(whole(b"HTTP/1.1 204 No Content\r\n\r\n"), Some((204, b"".as_slice())));
     }
 }

@@ -12,19 +12,22 @@ use crate::consumers::fault;
 use crate::process::{Worker, pin};
 use crate::run::Source;
 
+/// A stream, and how many batches are to be sent to it.
+pub(crate) type Order = (usize, u64);
+
 /// The server's thread; it ends when its orders do.
 pub(crate) struct InProcess {
     address: SocketAddr,
     worker: Worker,
-    /// Orders so many batches; false when the server has stopped.
-    order: Box<dyn Fn(u64) -> bool>,
+    /// Orders so many batches of a stream; false when the server has stopped.
+    order: Box<dyn Fn(Order) -> bool>,
 }
 
 impl InProcess {
     /// Starts `serve` on the server's core, with a listener of its own. `order` reaches it.
     pub(crate) fn start(
         load: &Load,
-        order: impl Fn(u64) -> bool + 'static,
+        order: impl Fn(Order) -> bool + 'static,
         serve: impl FnOnce(&Load, TcpListener) -> io::Result<()> + Send + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
@@ -49,7 +52,8 @@ impl Source for InProcess {
         self.address
     }
 
-    fn path(&self) -> String {
+    fn path(&self, _: usize) -> String {
+        // Consumers connect stream by stream: their order says whose they are.
         "/".to_owned()
     }
 
@@ -65,8 +69,8 @@ impl Source for InProcess {
         true
     }
 
-    fn publish(&mut self, batches: u64) -> io::Result<()> {
-        if (self.order)(batches) {
+    fn publish(&mut self, stream: usize, batches: u64) -> io::Result<()> {
+        if (self.order)((stream, batches)) {
             Ok(())
         } else {
             Err(fault("the server in this process stopped"))

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One measurement; what was warming up is not in it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Outcome {
     /// Events published, with those of the warm-up.
     pub(crate) events: u64,
@@ -17,6 +17,9 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     /// Events times consumers a second.
     pub(crate) deliveries_per_second: f64,
+    /// Events that a consumer was sent in one TCP segment of at most 64 KiB: of a write, while
+    /// writes are no longer than that.
+    pub(crate) events_per_segment: f64,
     /// Processor time of the server for a million deliveries.
     pub(crate) server_cpu_seconds_per_million: f64,
     /// Cores the server kept busy.
@@ -27,12 +30,15 @@ pub(crate) struct Outcome {
     pub(crate) others_busy: f64,
     /// From when a batch was to be sent until its last consumer had it.
     pub(crate) latency: Latency,
+    /// From when publishing ended until everybody had everything: not small, a server that an open
+    /// loop is too fast for.
+    pub(crate) drained_seconds: f64,
     /// Of a server that is a process of its own.
     pub(crate) memory: Option<Footprint>,
 }
 
 /// Latencies, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Latency {
     pub(crate) count: u64,
     pub(crate) p50: f64,
@@ -61,7 +67,7 @@ impl Latency {
 }
 
 /// Memory of the server, in bytes.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Footprint {
     /// Resident with all consumers connected and nothing published.
     pub(crate) resident_idle: u64,
@@ -75,6 +81,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let latency = self.latency;
         writeln!(f, "deliveries/s      {:.0}", self.deliveries_per_second)?;
+        writeln!(f, "events a segment  {:.1}", self.events_per_segment)?;
         writeln!(f, "server CPU        {:.3} s a million", self.server_cpu_seconds_per_million)?;
         writeln!(
             f,
@@ -86,6 +93,7 @@ impl fmt::Display for Outcome {
             "to last consumer  p50 {:.0} µs, p99 {:.0}, p99.9 {:.0}, max {:.0} ({} batches)",
             latency.p50, latency.p99, latency.p99_9, latency.max, latency.count
         )?;
+        writeln!(f, "to drain          {:.3} s", self.drained_seconds)?;
         if let Some(memory) = self.memory {
             let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
             writeln!(

@@ -21,11 +21,34 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Waits.
+#[expect(clippy::disallowed_methods, reason = "no shard runs here")]
+pub(crate) fn rest(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Pins the calling thread, and what it starts from now on, to one core.
 pub(crate) fn pin(core: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Lets the calling thread, and what it starts from now on, run on any core.
+pub(crate) fn unpin() -> io::Result<()> {
+    let mut set = CpuSet::new();
+    let count = std::thread::available_parallelism()?.get();
+    (0..count.max(CPUS_SEEN)).for_each(|core| set.set(core));
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// A pinned thread sees one core as available: so many are asked for, and the kernel takes those
+/// there are.
+const CPUS_SEEN: usize = 256;
+
+/// Descriptors that a process has open.
+pub(crate) fn descriptors(process: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
 }
 
 /// Allows as many descriptors as the hard limit does.

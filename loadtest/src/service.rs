@@ -2,17 +2,20 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::arguments::Service;
 use crate::consumers::fault;
+use crate::event;
 use crate::http::Connection;
-use crate::process::{Cores, pin};
+use crate::process::{Cores, now, pin, unpin};
 
 /// A running service. Dropped, it is killed.
 #[derive(Debug)]
@@ -23,7 +26,9 @@ pub(crate) struct Running {
     /// Where event streams are created.
     pub(crate) internal: SocketAddr,
     /// Goes after the service.
-    _data: TempDir,
+    data: TempDir,
+    service: Service,
+    cores: Cores,
 }
 
 /// An event stream of a running service.
@@ -42,16 +47,53 @@ impl Running {
         environment: &[(&str, String)],
     ) -> io::Result<Self> {
         let data = tempfile::Builder::new().prefix("ess-load-").tempdir_in(&service.data_parent)?;
-        // The child inherits where this thread may run.
-        pin(cores.server)?;
-        let child = command(service, &data).envs(environment.iter().cloned()).spawn();
-        pin(cores.client)?;
+        let child = spawn(service, &data, cores, environment)?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut this = Self { child: child?, public: nowhere, internal: nowhere, _data: data };
-        let ready = ready_line(&mut this.child)?;
-        this.public = address(&ready, "clients at ws://")?;
-        this.internal = address(&ready, "internal API at http://")?;
+        let service = service.clone();
+        let mut this = Self { child, public: nowhere, internal: nowhere, data, service, cores };
+        this.wait_until_ready()?;
         Ok(this)
+    }
+
+    fn wait_until_ready(&mut self) -> io::Result<()> {
+        let ready = ready_line(&mut self.child)?;
+        self.public = address(&ready, "clients at ws://")?;
+        self.internal = address(&ready, "internal API at http://")?;
+        Ok(())
+    }
+
+    /// Kills it as a crash would and starts it on the same data; how long it took from its start
+    /// until it was ready.
+    pub(crate) fn crash_and_start(&mut self) -> io::Result<Duration> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let began = now();
+        self.child = spawn(&self.service, &self.data, self.cores, &[])?;
+        self.wait_until_ready()?;
+        Ok(began.elapsed())
+    }
+
+    /// Publishes `batches` times `count` events of `body_bytes` to an event stream.
+    pub(crate) fn fill(
+        &self,
+        created: &Created,
+        body_bytes: usize,
+        count: usize,
+        batches: usize,
+    ) -> io::Result<()> {
+        let mut connection = Connection::open(self.internal)?;
+        let mut line = event::body(body_bytes);
+        line.push(b'\n');
+        let (path, body) = (created.events(), line.repeat(count));
+        for _ in 0..batches {
+            connection.call(&path, "application/x-ndjson", &body)?;
+        }
+        Ok(())
+    }
+
+    /// Where its data lies.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Its process.
@@ -63,12 +105,7 @@ impl Running {
     pub(crate) fn create(&self, routing_key: &str) -> io::Result<Created> {
         let mut connection = Connection::open(self.internal)?;
         let body = serde_json::json!({ "routing_key": routing_key }).to_string();
-        connection.post("/event-stream/", "application/json", body.as_bytes())?;
-        let answer = loop {
-            if let Some(answer) = connection.read()? {
-                break answer;
-            }
-        };
+        let answer = connection.call("/event-stream/", "application/json", body.as_bytes())?;
         let answer: Value = serde_json::from_slice(&answer)?;
         let location = answer.get("location").and_then(Value::as_str);
         let uuid = location.and_then(|location| location.rsplit('/').next());
@@ -79,12 +116,38 @@ impl Running {
     }
 }
 
+impl Created {
+    /// Where its events are published.
+    pub(crate) fn events(&self) -> String {
+        format!("/event-stream/{}/events", self.id)
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // Fails only when it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(
+    service: &Service,
+    data: &TempDir,
+    cores: Cores,
+    environment: &[(&str, String)],
+) -> io::Result<Child> {
+    // The child inherits where this thread may run.
+    if service.all_cores {
+        unpin()?;
+    } else {
+        pin(cores.server)?;
+    }
+    let child = command(service, data).envs(environment.iter().cloned()).spawn();
+    pin(cores.client)?;
+    child.map_err(|error| {
+        io::Error::new(error.kind(), format!("{}: {error}", service.binary.display()))
+    })
 }
 
 fn command(service: &Service, data: &TempDir) -> Command {
@@ -97,6 +160,7 @@ fn command(service: &Service, data: &TempDir) -> Command {
         .args(["--fsync", &service.fsync])
         // Nothing but events may come: they are counted by their bytes.
         .args(["--ping-interval", "24h", "--message-stats-interval", "0", "--log-dir", "-"])
+        .args(&service.flags)
         .arg("--data-dir")
         .arg(data.path())
         .stdin(Stdio::null())

@@ -5,6 +5,8 @@
 //! ordinary blocking programs: no shard runs in them.
 
 mod api;
+mod backup;
+mod bench;
 mod check;
 mod command;
 mod exit;
@@ -51,6 +53,15 @@ fn dispatch(root: &ArgMatches) -> Outcome {
         None => serve::run(resolve(&[root])),
         Some(("serve", inner)) => serve::run(resolve(&[inner, root])),
         Some(("check", inner)) => check::run(&resolve(&[inner, root])),
+        Some((name @ ("backup" | "verify" | "restore"), inner)) => {
+            end_on_interrupt()?;
+            let resolved = resolve(&[inner, root]);
+            match name {
+                "backup" => backup::take(inner, &resolved),
+                "verify" => backup::verify(inner, &resolved),
+                _ => backup::restore(inner, &resolved),
+            }
+        }
         Some((name, inner)) => client(root, name, inner),
     }
 }
@@ -60,6 +71,10 @@ fn client(root: &ArgMatches, name: &str, inner: &ArgMatches) -> Outcome {
     if let Some((flag, _)) = command::flags(&[root]).first() {
         let line = format!("--{flag} is a flag of ess serve and means nothing to ess {name}");
         return Err(Failure::new(Exit::Usage, line));
+    }
+    if name == "bench" {
+        // Has something to take away first.
+        return bench::run(inner);
     }
     end_on_interrupt()?;
     match name {

@@ -16,7 +16,8 @@ pub(super) fn run(resolved: Resolved) -> Outcome {
         return Err(Failure { exit: Exit::Failed, lines: problems });
     }
     let failed = |line| Failure::new(Exit::Failed, line);
-    logging::start(config.log_dir.as_deref(), config.log_level).map_err(failed)?;
+    let (folder, level) = (config.log_dir.as_deref(), config.log_level);
+    logging::start(folder, level, config.log_format).map_err(failed)?;
     logging::install_panic_hook();
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let served = run_shards(config);

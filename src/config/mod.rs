@@ -79,6 +79,8 @@ pub struct Config {
     pub message_stats_interval: u64,
     /// How much is logged (`--log-level`).
     pub log_level: LevelFilter,
+    /// How a line of the log is written (`--log-format`).
+    pub log_format: LogFormat,
     /// Serve `/echo` on the public port, for conformance suites only (`--echo`, hidden).
     pub echo: bool,
 }
@@ -117,6 +119,16 @@ pub enum Driver {
     Epoll,
 }
 
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: `time LEVEL target message`.
+    #[default]
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,5 +159,6 @@ mod tests {
         assert_eq!(config.drain, Duration::from_secs(5));
         assert_eq!(config.message_stats_interval, 800);
         assert_eq!(config.log_level, LevelFilter::Info);
+        assert_eq!(config.log_format, LogFormat::Text);
     }
 }

@@ -1,5 +1,5 @@
 //! The one table of options: what the flags, the environment, the file, `ess check`, the help and
-//! the README all say comes from here.
+//! docs/configuration.md all say comes from here.
 //!
 //! An option's name is its flag (`--public-addr`) and its key in the file (`public-addr`); its
 //! environment variable has the same words (`ESS_PUBLIC_ADDR`). A default is a text like any other
@@ -24,7 +24,7 @@ pub struct Setting {
     pub form: &'static str,
     /// What it does, one sentence.
     pub meaning: &'static str,
-    /// Where it stands in the help and the README.
+    /// Where it stands in the help and the documentation.
     pub group: Group,
     /// How many values it takes.
     pub arity: Arity,
@@ -71,7 +71,7 @@ pub enum Group {
     Delivery,
     /// Threads, logs, stopping.
     Operation,
-    /// For conformance suites: in no help and no README.
+    /// For conformance suites: in no help and no document.
     Hidden,
 }
 
@@ -277,6 +277,9 @@ pub static SETTINGS: &[Setting] = settings! {
     Operation One "log-level" "ESS_LOG_LEVEL" "info" "off|error|warn|info|debug|trace"
         "How much is logged."
         |draft, given| given.read(&mut draft.config.log_level, value::level);
+    Operation One "log-format" "ESS_LOG_FORMAT" "text" "text|json"
+        "How a line of the log is written: for people, or a JSON object a line."
+        |draft, given| given.read(&mut draft.config.log_format, value::log_format);
 
     Hidden Switch "echo" "ESS_ECHO" "no" "yes|no"
         "Serve /echo on the public port, for WebSocket conformance suites."
@@ -307,7 +310,7 @@ mod tests {
     fn every_meaning_is_one_sentence() {
         for setting in SETTINGS {
             assert!(setting.meaning.ends_with('.'), "{}", setting.name);
-            assert!(!setting.meaning.contains('|'), "{} breaks the README table", setting.name);
+            assert!(!setting.meaning.contains('|'), "{} breaks the table", setting.name);
         }
     }
 }

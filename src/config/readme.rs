@@ -1,4 +1,4 @@
-//! The table of options as README.md has it.
+//! The table of options as docs/configuration.md has it.
 //!
 //! A test compares; `ESS_BLESS=1 cargo test --lib config::readme` writes it anew.
 
@@ -45,15 +45,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_has_the_table_of_the_code() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-        let text = fs::read_to_string(path).expect("README.md is readable");
-        let (before, rest) = text.split_once(BEGIN).expect("README.md has the first marker");
-        let (found, after) = rest.split_once(END).expect("README.md has the second marker");
+    fn the_document_has_the_table_of_the_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        let text = fs::read_to_string(path).expect("the document is readable");
+        let (before, rest) = text.split_once(BEGIN).expect("the document has the first marker");
+        let (found, after) = rest.split_once(END).expect("the document has the second marker");
         let wanted = format!("\n{}", options_table());
         if env::var_os("ESS_BLESS").is_some() {
             let blessed = format!("{before}{BEGIN}{wanted}{END}{after}");
-            fs::write(path, blessed).expect("README.md is writable");
+            fs::write(path, blessed).expect("the document is writable");
         } else {
             assert!(found == wanted, "run: ESS_BLESS=1 cargo test --lib config::readme");
         }

@@ -16,7 +16,7 @@ use log::LevelFilter;
 
 use super::broker::{Words, settle};
 use super::options::{Arity, Draft, Given, SETTINGS, Setting};
-use super::{Config, Driver, Fsync, Retain, StoreKind, environment, file, format_size};
+use super::{Config, Driver, Fsync, LogFormat, Retain, StoreKind, environment, file, format_size};
 use crate::limits::{CONFIG_FILE_BYTES_MAX, ORIGINS_MAX};
 
 /// The flags that were given: option name and its values.
@@ -280,6 +280,7 @@ impl Config {
             drain: Duration::ZERO,
             message_stats_interval: 0,
             log_level: LevelFilter::Off,
+            log_format: LogFormat::Text,
             echo: false,
         }
     }

@@ -12,7 +12,7 @@ use log::LevelFilter;
 use super::quantity::{
     DURATION_FORM, SIZE_FORM, format_duration, format_size, parse_duration, parse_size,
 };
-use super::{Driver, Fsync};
+use super::{Driver, Fsync, LogFormat};
 use crate::limits::{
     EVENT_BYTES_CEILING, PERIOD_MILLIS_MAX, PERIOD_MILLIS_MIN, SHARDS_MAX, TAIL_BYTES_CEILING,
     TAIL_BYTES_FLOOR,
@@ -194,6 +194,15 @@ pub(super) fn count(text: &str) -> Read<u64> {
 pub(super) fn level(text: &str) -> Read<LevelFilter> {
     text.parse()
         .map_err(|_| "is not a level; expected off, error, warn, info, debug or trace".to_owned())
+}
+
+/// How a line of the log is written.
+pub(super) fn log_format(text: &str) -> Read<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is not a format; expected text or json".into()),
+    }
 }
 
 fn size(text: &str, least: u64, most: u64) -> Read<usize> {

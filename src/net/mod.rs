@@ -9,6 +9,7 @@
 pub mod backoff;
 mod channel;
 mod listener;
+mod poller;
 mod socket;
 mod sockets;
 mod tls;
@@ -16,6 +17,7 @@ mod turn;
 
 pub use channel::{Channel, Destination, connect};
 pub use listener::{Listener, bind_shards};
+pub use poller::{Poller, Ready};
 pub use socket::{Parked, Socket};
 pub use sockets::{One, Sockets};
 pub use tls::{Credentials, Tls, TlsSocket};

@@ -1,8 +1,9 @@
 //! One connection's socket.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::One;
 use monoio::net::TcpStream;
@@ -20,10 +21,13 @@ pub struct Socket {
     counted: Option<One>,
 }
 
-/// A socket between two shards: plain descriptor, no driver.
+/// A connected socket that no driver knows, so that it may move to another shard, and costs little
+/// while it is idle: nobody waits for it alone ([`super::Poller`]).
 #[derive(Debug)]
 pub struct Parked {
     fd: OwnedFd,
+    /// The last write left something: the poller says when more makes sense.
+    full: Cell<bool>,
     peer: SocketAddr,
     counted: Option<One>,
 }
@@ -90,11 +94,7 @@ impl Socket {
     ///
     /// When the connection is broken.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        match recv(self.fd(), buffer, RecvFlags::DONTWAIT) {
-            Ok((_, count)) => Ok(Some(count)),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        read_now(self.fd(), buffer)
     }
 
     /// Writes what fits, without waiting: 0 when nothing does.
@@ -103,11 +103,7 @@ impl Socket {
     ///
     /// When the connection is broken.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match send(self.fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(count) => Ok(count),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
+        write_now(self.fd(), bytes)
     }
 
     /// Reads at least one byte, or 0 at the end.
@@ -160,7 +156,7 @@ impl Socket {
     pub fn park(self) -> io::Result<Parked> {
         // A duplicate outlives the driver's own handle, which an operation may still hold.
         let fd = self.fd().try_clone_to_owned()?;
-        Ok(Parked { fd, peer: self.peer, counted: self.counted })
+        Ok(Parked { fd, full: Cell::new(false), peer: self.peer, counted: self.counted })
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
@@ -181,5 +177,75 @@ impl Parked {
     pub fn unpark(self) -> io::Result<Socket> {
         let stream = TcpStream::from_std(StdTcpStream::from(self.fd))?;
         Ok(Socket { stream, peer: self.peer, counted: self.counted })
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Reads what is there, without waiting: `None` when nothing is, 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        read_now(self.fd(), buffer)
+    }
+
+    /// Writes what fits, without waiting: 0 when nothing does.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let count = write_now(self.fd(), bytes)?;
+        if count < bytes.len() {
+            self.full.set(true);
+        }
+        Ok(count)
+    }
+
+    /// Whether it took less than it was given, and nobody has said since that it takes more.
+    #[must_use]
+    pub const fn full(&self) -> bool {
+        self.full.get()
+    }
+
+    /// It takes bytes again.
+    pub fn drained(&self) {
+        self.full.set(false);
+    }
+
+    /// Sends the end of our stream; reading goes on.
+    pub fn shutdown_write(&self) {
+        // A peer that is gone already needs no farewell.
+        let _ = shutdown(self.fd(), Shutdown::Write);
+    }
+
+    /// Ends both directions, which a poller tells.
+    pub fn abort(&self) {
+        let _ = shutdown(self.fd(), Shutdown::Both);
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    match recv(fd, buffer, RecvFlags::DONTWAIT) {
+        Ok((_, count)) => Ok(Some(count)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    match send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Ok(count) => Ok(count),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        Err(error) => Err(error.into()),
     }
 }

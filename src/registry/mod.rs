@@ -27,6 +27,7 @@
 
 mod error;
 mod event_stream;
+mod snapshot;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ use crate::limits::REGISTRY_BUSY_MS_MAX;
 
 pub use error::RegistryError;
 pub use event_stream::EventStream;
+pub use snapshot::snapshot;
 
 /// The open database.
 #[derive(Debug)]

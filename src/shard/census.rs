@@ -13,13 +13,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_channel::{Receiver, bounded};
 use monoio::time::timeout;
 
 use crate::census::{Census, Consumers, ShardCensus, Slowest, StreamCensus, Sum};
-use crate::clock::{monotonic, thread_busy};
+use crate::clock::{Tick, thread_busy};
 use crate::event::Ordinal;
 use crate::limits::{
     CENSUS_AGE_MAX, CENSUS_STREAMS_MAX, CENSUS_TIMEOUT, FAN_OUT_TURN, STALLED_AFTER,
@@ -36,7 +35,7 @@ use super::session::Session;
 /// Takes the census, one at a time.
 pub(super) struct Taker {
     turn: Permits,
-    last: RefCell<Option<(Instant, Arc<Census>)>>,
+    last: RefCell<Option<(Tick, Arc<Census>)>>,
 }
 
 impl Taker {
@@ -49,12 +48,12 @@ impl Taker {
     pub(super) async fn census<S: Store>(&self, shard: &Rc<Shard<S>>) -> Arc<Census> {
         let _turn = self.turn.take().await;
         if let Some((when, census)) = &*self.last.borrow()
-            && monotonic().saturating_duration_since(*when) < CENSUS_AGE_MAX
+            && Tick::now().since(*when) < CENSUS_AGE_MAX
         {
             return Arc::clone(census);
         }
         let census = Arc::new(take(shard).await);
-        *self.last.borrow_mut() = Some((monotonic(), Arc::clone(&census)));
+        *self.last.borrow_mut() = Some((Tick::now(), Arc::clone(&census)));
         census
     }
 }
@@ -177,9 +176,9 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn add<S: Store>(&mut self, session: &Session<S>, now: Instant) {
+    fn add<S: Store>(&mut self, session: &Session<S>, now: Tick) {
         let consumer = session.consumer.borrow();
-        let closing = consumer.ending() || session.ended.borrow().is_some();
+        let closing = consumer.ending() || session.ended.get().is_some();
         *state(session, closing, now, &mut self.consumers) += 1;
         if !closing {
             let next = consumer.cursor().ordinal;
@@ -188,7 +187,7 @@ impl Crowd {
     }
 }
 
-async fn crowd<S: Store>(home: &Home<S>, now: Instant, turn: &mut Turn<'_, S>) -> Crowd {
+async fn crowd<S: Store>(home: &Home<S>, now: Tick, turn: &mut Turn<'_, S>) -> Crowd {
     turn.counted().await;
     let mut crowd = Crowd::default();
     for session in home.sessions() {
@@ -202,10 +201,10 @@ async fn crowd<S: Store>(home: &Home<S>, now: Instant, turn: &mut Turn<'_, S>) -
 fn state<'a, S: Store>(
     session: &Session<S>,
     closing: bool,
-    now: Instant,
+    now: Tick,
     consumers: &'a mut Consumers,
 ) -> &'a mut usize {
-    let quiet = now.saturating_duration_since(session.progress.get());
+    let quiet = now.since(session.progress.get());
     if closing {
         &mut consumers.closing
     } else if !session.pumping.get() {
@@ -217,7 +216,7 @@ fn state<'a, S: Store>(
     }
 }
 
-fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Instant) -> StreamCensus {
+fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Tick) -> StreamCensus {
     let ceiling = home.ceiling();
     let traffic = home.flow.traffic();
     let pace = home.pacer.pace(now, traffic.events_in, traffic.bytes_in);

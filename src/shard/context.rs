@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use log::{error, warn};
 
 use crate::census::Driver;
+use crate::clock::Tick;
 use crate::config::Config;
 use crate::doors::management::Publication;
 use crate::event::StreamName;
@@ -19,8 +19,10 @@ use crate::wait::Permits;
 
 use super::directory::Directory;
 use super::home::Home;
+use super::inbox::Inbox;
 use super::mailbox::{Mailboxes, Message};
 use super::meters::Meters;
+use super::request_ids::RequestIds;
 
 /// One shard.
 pub(super) struct Shard<S: Store> {
@@ -37,21 +39,22 @@ pub(super) struct Shard<S: Store> {
     pub(super) mailboxes: Mailboxes,
     pub(super) sockets: Sockets,
     pub(super) turnstile: Turnstile,
+    pub(super) inbox: Inbox<S>,
     pub(super) history_permits: Permits,
     pub(super) body_budget: Rc<super::budget::Budget>,
-    pub(super) read_buffer: RefCell<Vec<u8>>,
+    pub(super) request_ids: Rc<RequestIds>,
     /// Requests being answered.
     pub(super) requests: Cell<usize>,
     /// The service stops: no new work.
     pub(super) stopping: Cell<bool>,
-    pub(super) coarse_now: Cell<Instant>,
+    pub(super) coarse_now: Cell<Tick>,
     pub(super) driver: Driver,
     pub(super) meters: Meters,
 }
 
 impl<S: Store> Shard<S> {
     /// The time to the sweeper's precision, without asking the clock.
-    pub(super) fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Tick {
         self.coarse_now.get()
     }
 

@@ -9,6 +9,7 @@ use crate::limits::{
 };
 use crate::net::{Socket, Turnstile};
 use crate::observe::logging::ACCESS;
+use crate::proto::http::RequestId;
 use crate::proto::websocket::frame::{Opcode, put_header};
 use crate::proto::websocket::{Fact, Ignored, Inbound, Sink, Slice, close};
 use crate::store::Store;
@@ -22,10 +23,13 @@ pub(super) async fn refuse<S: Store>(
     socket: Socket,
     greeting: &[u8],
     reason: &Reason,
+    request: &RequestId,
 ) {
+    let (peer, Reason { code, text, .. }) = (socket.peer(), reason);
     info!(
         target: ACCESS,
-        "{} WEBSOCKET closed {} {:?}", socket.peer(), reason.code, reason.text,
+        request_id:% = request, peer:% = peer, method = "WEBSOCKET", code = *code, reason:% = text;
+        "{peer} WEBSOCKET closed {code} {text:?}",
     );
     shard.meters.refusals.add(reason.cause, 1);
     let mut bytes = greeting.to_vec();

@@ -15,8 +15,10 @@ use crate::doors::management::Publication;
 use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
 use crate::hub::{Consumer, Tail};
 use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
-use crate::net::Socket;
+use crate::net::{Parked, Socket};
 use crate::observe::logging::ACCESS;
+use crate::proto::http::RequestId;
+use crate::registry::EventStream;
 use crate::store::{
     AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
     StreamStore,
@@ -125,7 +127,8 @@ impl<S: Store> Home<S> {
         let store = self.store().ok_or(ReadError::Closed)?;
         let bounds = store.survey().await?;
         let hub = self.hub.borrow();
-        let consumers = hub.sessions.iter().filter(|(_, session)| &*session.uuid == uuid).count();
+        let consumers =
+            hub.sessions.iter().filter(|(_, session)| session.event_stream.uuid == uuid).count();
         Ok((bounds, consumers))
     }
 
@@ -137,23 +140,25 @@ impl<S: Store> Home<S> {
     pub(super) async fn join(
         self: &Rc<Self>,
         socket: Socket,
-        uuid: Arc<str>,
+        event_stream: Arc<EventStream>,
         start: Start,
         greeting: &[u8],
+        request: &RequestId,
     ) -> Result<(), (Socket, Reason)> {
         let placement = self.place(start).await;
         // Much may have happened while a timestamp was looked up.
         let reason = match &placement {
             _ if self.shard.stopping.get() => Some(super::reasons::RESTART),
-            _ if self.shard.directory.borrow().by_uuid(&uuid).is_none() => {
+            _ if self.shard.directory.borrow().by_uuid(&event_stream.uuid).is_none() => {
                 Some(super::reasons::DELETED)
             }
             Ok(_) => None,
-            Err(ReadError::Missing) => Some(super::reasons::not_found(&uuid)),
+            Err(ReadError::Missing) => Some(super::reasons::not_found(&event_stream.uuid)),
             Err(ReadError::Unreachable(_)) => Some(super::reasons::UNREACHABLE),
             Err(fault) => {
-                warn!("{}: a start can't be found: {fault}", self.name);
-                Some(super::reasons::not_found(&uuid))
+                let name = &self.name;
+                warn!(request_id:% = request; "{name}: a start can't be found: {fault}");
+                Some(super::reasons::not_found(&event_stream.uuid))
             }
         };
         let placement = match (placement, reason) {
@@ -163,20 +168,33 @@ impl<S: Store> Home<S> {
         if self.shard.config.exclusive {
             self.end_all(&super::reasons::DISPLACED, |_| true);
         }
-        let session = Rc::new(self.session(socket, uuid, &placement));
-        let key = self.hub.borrow_mut().sessions.insert(Rc::clone(&session));
+        let socket = match socket.park() {
+            Ok(socket) => socket,
+            Err(fault) => {
+                self.not_taken_in(request, &fault);
+                return Ok(());
+            }
+        };
+        let session = Rc::new(self.session(socket, event_stream, &placement, request));
         // The pump flag keeps events back until the greeting is out.
         session.pumping.set(true);
-        session.awaiting_peer.set(true);
-        let greeted = session.socket.write_all(greeting).await;
-        session.awaiting_peer.set(false);
+        session.key.set(self.hub.borrow_mut().sessions.insert(Rc::clone(&session)));
+        if let Err(fault) = self.shard.inbox.listen(&session) {
+            self.not_taken_in(request, &fault);
+            self.leave(&session);
+            return Ok(());
+        }
+        let greeted = session.greet(greeting).await;
         session.pumping.set(false);
         if greeted.is_err() {
             session.broken();
         }
-        monoio::spawn(super::inbox::run(Rc::clone(&session), key));
         session.advance();
         Ok(())
+    }
+
+    fn not_taken_in(&self, request: &RequestId, fault: &std::io::Error) {
+        warn!(request_id:% = request; "{}: a consumer can't be taken in: {fault}", self.name);
     }
 
     /// Finds where a consumer begins. The last step is synchronous with its caller's next one, so
@@ -198,58 +216,67 @@ impl<S: Store> Home<S> {
         Ok(Placement { cursor: Cursor::before(ordinal), not_before })
     }
 
-    fn session(&self, socket: Socket, uuid: Arc<str>, placement: &Placement) -> Session<S> {
+    fn session(
+        &self,
+        socket: Parked,
+        event_stream: Arc<EventStream>,
+        placement: &Placement,
+        request: &RequestId,
+    ) -> Session<S> {
         let now = self.shard.now();
         #[expect(clippy::expect_used, reason = "sessions are made by the home itself")]
         let home = self.this.upgrade().expect("a home that is used is alive");
         Session {
             socket,
-            uuid,
+            key: Cell::default(),
+            event_stream,
+            request: request.clone(),
             consumer: RefCell::new(Consumer::new(
                 placement.cursor,
                 self.ceiling(),
                 placement.not_before,
             )),
+            inbound: Cell::default(),
+            unheard: Cell::new(false),
             stirred: Bell::default(),
             pumping: Cell::new(false),
             awaiting_peer: Cell::new(false),
             progress: Cell::new(now),
             ping_due: Cell::new(now + self.shard.config.ping_interval),
             pings_unanswered: Cell::new(0),
-            deadline: Cell::new(None),
             close_received: Cell::new(false),
             faulty: Cell::new(false),
-            ended: RefCell::new(None),
+            ended: OnceCell::new(),
             stats: Cell::new((0, None)),
             home,
         }
     }
 
     /// Takes a session out whose connection is over.
-    pub(super) fn leave(&self, session: &Rc<Session<S>>, key: usize) {
-        let gone = self.hub.borrow_mut().sessions.try_remove(key);
+    pub(super) fn leave(&self, session: &Rc<Session<S>>) {
+        let gone = self.hub.borrow_mut().sessions.try_remove(session.key.get());
         assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
+        let gone = super::reasons::GONE;
+        let reason = session.ended.get().map_or(&gone, |ended| &ended.reason);
+        self.shard.meters.closes.add(reason.cause, 1);
+        let Reason { code, text, .. } = reason;
+        let (peer, uuid) = (session.socket.peer(), &session.event_stream.uuid);
         let consumer = session.consumer.borrow();
-        let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal);
+        let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal.get());
         if self.shard.config.message_stats_interval > 0 {
+            let ceiling = self.ceiling().get();
             info!(
-                "EventStream {} {}: ended, {delivered} events sent in all, next {next} of {}",
-                session.uuid,
-                session.socket.peer(),
-                self.ceiling(),
+                request_id:% = session.request, event_stream:% = uuid, events = delivered,
+                next = next, of = ceiling;
+                "EventStream {uuid} {peer}: ended, {delivered} events sent in all, next {next} of \
+                 {ceiling}",
             );
         }
-        let ended = session.ended.borrow();
-        let gone = super::reasons::GONE;
-        let reason = ended.as_ref().unwrap_or(&gone);
-        self.shard.meters.closes.add(reason.cause, 1);
         info!(
             target: ACCESS,
-            "{} WEBSOCKET /event-stream/{} closed {} {:?} next={next}",
-            session.socket.peer(),
-            session.uuid,
-            reason.code,
-            reason.text,
+            request_id:% = session.request, peer:% = peer, method = "WEBSOCKET",
+            event_stream:% = uuid, code = *code, reason:% = text, next = next;
+            "{peer} WEBSOCKET /event-stream/{uuid} closed {code} {text:?} next={next}",
         );
     }
 
@@ -271,14 +298,14 @@ impl<S: Store> Home<S> {
     /// Ends all consumers because the stream is gone from where it was kept.
     fn end_as_missing(&self) {
         for session in self.sessions() {
-            session.end(&super::reasons::not_found(&session.uuid));
+            session.end(&super::reasons::not_found(&session.event_stream.uuid));
         }
     }
 
     /// Ends the consumers that `which` picks by their event stream.
     pub(super) fn end_all(&self, reason: &Reason, which: impl Fn(&str) -> bool) {
         for session in self.sessions() {
-            if which(&session.uuid) {
+            if which(&session.event_stream.uuid) {
                 session.end(reason);
             }
         }

@@ -16,11 +16,22 @@ use crate::limits::{
 use crate::meter::Tally;
 use crate::net::{Socket, Turnstile};
 use crate::observe::logging::ACCESS;
-use crate::proto::http::{Body, CONTINUE, Fault, Head, Reply, Response, parse};
+use crate::proto::http::{
+    Body, CONTINUE, Fault, Head, REQUEST_ID, Reply, RequestId, Response, parse,
+};
 use crate::store::Store;
 
 use super::budget::{Budget, Share};
 use super::context::Shard;
+use super::request_ids::RequestIds;
+
+/// The request's target as it was sent.
+pub(super) fn target(head: &Head) -> String {
+    match head.query() {
+        Some(query) => format!("{}?{query}", head.path()),
+        None => head.path().to_owned(),
+    }
+}
 
 /// A connection between two requests.
 pub(super) struct Connection {
@@ -28,6 +39,7 @@ pub(super) struct Connection {
     /// Bytes that arrived and are not used yet.
     arrived: Vec<u8>,
     turnstile: Turnstile,
+    ids: Rc<RequestIds>,
     port: Port,
     responses: Rc<Tally<(Port, u16)>>,
 }
@@ -56,19 +68,28 @@ impl Connection {
     /// A fresh connection.
     pub(super) fn new<S: Store>(shard: &Shard<S>, socket: Socket, port: Port) -> Self {
         let (turnstile, responses) = (shard.turnstile.clone(), Rc::clone(&shard.meters.responses));
-        Self { socket, arrived: Vec::new(), turnstile, port, responses }
+        let ids = Rc::clone(&shard.request_ids);
+        Self { socket, arrived: Vec::new(), turnstile, ids, port, responses }
     }
 
-    /// The next request's head; `None` when there will be none, and whoever was at fault has been
-    /// told. `first`: the connection is new, so it should come soon.
-    pub(super) async fn request(&mut self, first: bool) -> Option<Head> {
+    /// The next request's head and the name of the request; `None` when there will be none, and
+    /// whoever was at fault has been told. `first`: the connection is new, so it should come soon.
+    pub(super) async fn request(&mut self, first: bool) -> Option<(Head, RequestId)> {
         match self.head(first).await {
-            Ok(head) => Some(head),
+            Ok(head) => {
+                let id = self.ids.of(&head);
+                Some((head, id))
+            }
             Err(Stop::Gone) => None,
             Err(Stop::Answer(response)) => {
-                info!(target: ACCESS, "{} - {}", self.socket.peer(), response.status());
+                let (id, peer, status) = (self.ids.make(), self.socket.peer(), response.status());
+                info!(
+                    target: ACCESS,
+                    request_id:% = id, peer:% = peer, status = status;
+                    "{peer} - {status}",
+                );
                 // A peer that can't read its answer has nothing left to be told.
-                let _ = self.answer(&response, Reply::CLOSE).await;
+                let _ = self.answer(response, Reply::CLOSE, &id).await;
                 self.linger().await;
                 None
             }
@@ -136,9 +157,26 @@ impl Connection {
         }
     }
 
-    /// Writes a response.
-    pub(super) async fn answer(&self, response: &Response, reply: Reply) -> io::Result<()> {
+    /// The access log's line about a request.
+    pub(super) fn log(&self, head: &Head, response: &Response, id: &RequestId) {
+        let (peer, method, status) = (self.socket.peer(), head.method_name(), response.status());
+        let target = target(head);
+        info!(
+            target: ACCESS,
+            request_id:% = id, peer:% = peer, method = method, url = target, status = status;
+            "{peer} {method} {target} {status}",
+        );
+    }
+
+    /// Writes the response to the request `id`.
+    pub(super) async fn answer(
+        &self,
+        response: Response,
+        reply: Reply,
+        id: &RequestId,
+    ) -> io::Result<()> {
         self.responses.add((self.port, response.status()), 1);
+        let response = response.with_header(REQUEST_ID, id.to_string());
         let mut bytes = Vec::new();
         response.encode(reply, &mut bytes);
         self.write(&bytes).await

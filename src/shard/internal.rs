@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use log::{error, info};
+use log::error;
 
 use monoio::time::timeout;
 
@@ -14,8 +14,8 @@ use crate::doors::management::health::{self, Health, Probe};
 use crate::doors::management::{Call, call, metrics, route};
 use crate::limits::HEALTH_TIMEOUT;
 use crate::net::Socket;
-use crate::observe::logging::{ACCESS, HTTP};
-use crate::proto::http::{Framing, Head, Reply, Response};
+use crate::observe::logging::{self, HTTP};
+use crate::proto::http::{Framing, Head, Reply, RequestId, Response};
 use crate::registry::EventStream;
 use crate::store::{AppendError, Bounds, ReadError, Store};
 
@@ -23,7 +23,6 @@ use super::census::Taker;
 use super::context::Shard;
 use super::http::{Connection, Stop};
 use super::mailbox::Message;
-use super::public::target;
 use super::registrar::{ChangeError, Registrar};
 
 /// Those who do what takes more than one shard.
@@ -37,24 +36,21 @@ pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, desk: Rc<Desk>, socket:
     let mut connection = Connection::new(&shard, socket, Port::Internal);
     let mut first = true;
     loop {
-        let Some(head) = connection.request(first).await else { return };
+        let Some((head, id)) = connection.request(first).await else { return };
         first = false;
         let in_flight = InFlight::new(&shard);
-        let (response, intact) = match respond(&shard, &desk, &mut connection, &head).await {
+        let responded = respond(&shard, &desk, &mut connection, &head, &id).await;
+        let (response, intact) = match responded {
             Ok(response) => (response, true),
             Err(Stop::Answer(response)) => (response, false),
             Err(Stop::Gone) => return,
         };
-        info!(
-            target: ACCESS,
-            "{} {} {} {}",
-            connection.socket.peer(), head.method_name(), target(&head), response.status(),
-        );
+        connection.log(&head, &response, &id);
         let mut reply = Reply::to(&head);
         if !intact || shard.stopping.get() {
             reply = reply.closing();
         }
-        if connection.answer(&response, reply).await.is_err() {
+        if connection.answer(response, reply, &id).await.is_err() {
             return;
         }
         drop(in_flight);
@@ -86,6 +82,7 @@ async fn respond<S: Store>(
     desk: &Desk,
     connection: &mut Connection,
     head: &Head,
+    id: &RequestId,
 ) -> Result<Response, Stop> {
     let event_bytes_max = shard.config.event_bytes_max;
     let ruled = route(head).and_then(|route| Ok((route, route.body_rule(head, event_bytes_max)?)));
@@ -97,12 +94,17 @@ async fn respond<S: Store>(
     };
     let (body, _share) = connection.body(head, rule.bytes_max(), &shard.body_budget).await?;
     Ok(match call(route, head, body, event_bytes_max) {
-        Ok(call) => perform(shard, desk, call).await,
+        Ok(call) => perform(shard, desk, call, id).await,
         Err(response) => response,
     })
 }
 
-async fn perform<S: Store>(shard: &Rc<Shard<S>>, desk: &Desk, call: Call) -> Response {
+async fn perform<S: Store>(
+    shard: &Rc<Shard<S>>,
+    desk: &Desk,
+    call: Call,
+    request: &RequestId,
+) -> Response {
     let config = &shard.config;
     let ingress = Ingress { location: &config.ingress_location, secure: config.ingress_secure };
     match call {
@@ -115,17 +117,24 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, desk: &Desk, call: Call) -> Res
             let all = shard.directory.borrow().all();
             answer::listed(all.iter().map(|one| &**one), ingress)
         }
-        Call::Create(creation) => match desk.registrar.create(shard, creation).await {
+        Call::LogLevel => answer::log_level(logging::level()),
+        Call::SetLogLevel(level) => {
+            logging::set_level(level, &format!("request {request}"));
+            answer::log_level(logging::level())
+        }
+        Call::Create(creation) => match desk.registrar.create(shard, creation, request).await {
             Ok((event_stream, declared)) => {
                 answer::created(&event_stream, ingress, declared.as_ref())
             }
-            Err(fault) => failed(&fault),
+            Err(fault) => failed(&fault, request),
         },
-        Call::Delete { id, force } => match desk.registrar.delete(shard, id, force).await {
-            Ok(Some(_)) => answer::deleted(),
-            Ok(None) => answer::not_known(&id),
-            Err(fault) => failed(&fault),
-        },
+        Call::Delete { id, force } => {
+            match desk.registrar.delete(shard, id, force, request).await {
+                Ok(Some(_)) => answer::deleted(),
+                Ok(None) => answer::not_known(&id),
+                Err(fault) => failed(&fault, request),
+            }
+        }
         Call::Show { id } => {
             let found = shard.directory.borrow().by_id(id);
             let Some(event_stream) = found else { return answer::not_known(&id) };
@@ -153,7 +162,8 @@ async fn perform<S: Store>(shard: &Rc<Shard<S>>, desk: &Desk, call: Call) -> Res
                     answer::failed("The stream's log can't be opened; see the service's log")
                 }
                 Err(fault) => {
-                    error!(target: HTTP, "{}: {fault}", event_stream.routing_key);
+                    let name = &event_stream.routing_key;
+                    error!(target: HTTP, request_id:% = request; "{name}: {fault}");
                     answer::not_appended(id, &fault)
                 }
             }
@@ -202,7 +212,7 @@ async fn examine<S: Store>(shard: &Rc<Shard<S>>, probe: Probe) -> Health {
     health
 }
 
-fn failed(fault: &ChangeError) -> Response {
-    error!(target: HTTP, "{fault}");
+fn failed(fault: &ChangeError, request: &RequestId) -> Response {
+    error!(target: HTTP, request_id:% = request; "{fault}");
     Response::detail(fault.status(), &fault.to_string())
 }

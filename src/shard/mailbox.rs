@@ -13,6 +13,7 @@ use crate::doors::management::Publication;
 use crate::event::{Start, StreamName};
 use crate::limits::MAILBOX_MESSAGES_MAX;
 use crate::net::Parked;
+use crate::proto::http::RequestId;
 use crate::registry::{EventStream, Removal};
 use crate::store::{AppendError, Bounds, ReadError, Receipt, StoreError};
 
@@ -66,6 +67,8 @@ pub(super) struct Arrival {
     pub(super) start: Start,
     /// The 101, sent by the home once nothing can be missed any more.
     pub(super) greeting: Vec<u8>,
+    /// The handshake's name, and so the connection's.
+    pub(super) request: RequestId,
 }
 
 /// The senders of all mailboxes.

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
 
 use crate::census::{Port, Traffic};
+use crate::clock::Tick;
 use crate::event::Cause;
 use crate::limits::PACE_WINDOW;
 use crate::meter::{Count, Durations, Tally};
@@ -62,25 +62,25 @@ pub(super) struct Pacer {
 /// What was counted at a moment.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    at: Instant,
+    at: Tick,
     events: u64,
     bytes: u64,
 }
 
 impl Pacer {
     /// Begins with nothing counted.
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(super) const fn new(now: Tick) -> Self {
         let mark = Mark { at: now, events: 0, bytes: 0 };
         Self { older: Cell::new(mark), newer: Cell::new(mark) }
     }
 
     /// The pace up to now, when so much was counted in all.
-    pub(super) fn pace(&self, now: Instant, events: u64, bytes: u64) -> Pace {
-        if now.saturating_duration_since(self.newer.get().at) >= PACE_WINDOW {
+    pub(super) fn pace(&self, now: Tick, events: u64, bytes: u64) -> Pace {
+        if now.since(self.newer.get().at) >= PACE_WINDOW {
             self.older.set(self.newer.replace(Mark { at: now, events, bytes }));
         }
         let Mark { at, events: events_then, bytes: bytes_then } = self.older.get();
-        let seconds = now.saturating_duration_since(at).as_secs_f64();
+        let seconds = now.since(at).as_secs_f64();
         if seconds < 1.0 {
             return Pace::default();
         }
@@ -98,11 +98,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::clock::monotonic;
+    use crate::clock::Tick;
 
     #[test]
     fn a_pace_is_that_of_the_last_minute_or_two() {
-        let start = monotonic();
+        let start = Tick::now();
         let pacer = Pacer::new(start);
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(pacer.pace(at(0), 5, 50), Pace::default(), "too early to say");

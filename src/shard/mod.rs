@@ -19,6 +19,7 @@ mod public;
 mod pump;
 mod reasons;
 mod registrar;
+mod request_ids;
 mod service;
 mod session;
 mod shard_main;

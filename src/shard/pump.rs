@@ -23,15 +23,11 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
     loop {
         match session.drive() {
             Drive::Idle | Drive::Over => break,
-            Drive::Blocked => {
-                if !session.writable().await {
-                    session.broken();
-                    break;
-                }
-            }
+            Drive::Blocked => session.writable().await,
             Drive::More => session.home.shard.turnstile.next().await,
             Drive::History(from) => {
-                if !session.writable().await || !history.serve(&session, from).await {
+                session.writable().await;
+                if !history.serve(&session, from).await {
                     session.broken();
                     break;
                 }
@@ -171,10 +167,12 @@ fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
         ReadError::Missing => return gone(session),
         ReadError::Closed => {}
         ReadError::Lost => {
-            debug!("{}: {} {fault}", session.home.name, session.socket.peer());
+            let (name, peer) = (&session.home.name, session.socket.peer());
+            debug!(request_id:% = session.request; "{name}: {peer} {fault}");
         }
         ReadError::Damaged(_) | ReadError::Failed(_) | ReadError::Unreachable(_) => {
-            error!("{}: history can't be read: {fault}", session.home.name);
+            let name = &session.home.name;
+            error!(request_id:% = session.request; "{name}: history can't be read: {fault}");
         }
     }
     ends(session, &super::reasons::UNREADABLE)
@@ -182,7 +180,7 @@ fn unreadable<S: Store>(session: &Rc<Session<S>>, fault: &ReadError) -> bool {
 
 /// The stream is gone from where it was kept.
 fn gone<S: Store>(session: &Rc<Session<S>>) -> bool {
-    ends(session, &super::reasons::not_found(&session.uuid))
+    ends(session, &super::reasons::not_found(&session.event_stream.uuid))
 }
 
 /// Ends the consumer. False when it stands inside a frame whose rest can't be had: then the

@@ -13,6 +13,7 @@ use log::{error, info};
 use crate::doors::management::Creation;
 use crate::event::StreamName;
 use crate::limits::REGISTRY_ORDERS_MAX;
+use crate::proto::http::RequestId;
 use crate::registry::{Deleted, EventStream, Registry, RegistryError, Removal};
 use crate::store::{DeclareError, Declared, Store, StoreError};
 use crate::wait::Permits;
@@ -106,6 +107,7 @@ impl Registrar {
         &self,
         shard: &Shard<S>,
         creation: Creation,
+        request: &RequestId,
     ) -> Result<(Arc<EventStream>, Option<Declared>), ChangeError> {
         let Creation { routing_key: name, declaration } = creation;
         let _turn = self.turn.take().await;
@@ -140,7 +142,8 @@ impl Registrar {
             reply,
         })
         .await;
-        info!("created EventStream {} ({}) for {name:?}", event_stream.id, event_stream.uuid);
+        let EventStream { id, uuid, .. } = &*event_stream;
+        info!(request_id:% = request; "created EventStream {id} ({uuid}) for {name:?}");
         Ok((event_stream, declared))
     }
 
@@ -166,6 +169,7 @@ impl Registrar {
         shard: &Shard<S>,
         id: i64,
         force: bool,
+        request: &RequestId,
     ) -> Result<Option<Arc<EventStream>>, ChangeError> {
         let _turn = self.turn.take().await;
         let Some(deleted) = self.order(|reply| Order::Delete { id, force, reply }).await? else {
@@ -177,7 +181,8 @@ impl Registrar {
             reply,
         })
         .await;
-        info!("deleted EventStream {id} ({})", event_stream.uuid);
+        let uuid = &event_stream.uuid;
+        info!(request_id:% = request; "deleted EventStream {id} ({uuid})");
         if let Some(removal) = &deleted.removal {
             self.remove_log(shard, removal).await;
         }

@@ -12,13 +12,15 @@ use async_channel::{Receiver, Sender, bounded};
 use log::{error, info, warn};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use crate::backup::RESTORING;
 use crate::clock::monotonic;
 use crate::config::{Config, StoreKind};
 use crate::limits::{DESCRIPTORS_RESERVED_PART, SECOND_SIGNAL_PAUSE};
 use crate::net::{Credentials, Sockets, Tls, bind_shards};
+use crate::observe::logging;
 use crate::registry::{EventStream, Registry};
 use crate::store::amqp::Amqp;
 
@@ -57,6 +59,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         ServeError(format!("the data directory {path} can't be made: {fault} (see --data-dir)"))
     })?;
     let _lock = lock(&config.data_dir)?;
+    refuse_half_restored(&config.data_dir)?;
     let registry = Registry::open(&config.data_dir.join("event-streams.db"))
         .map_err(|fault| ServeError(fault.to_string()))?;
     let event_streams = registry.list().map_err(|fault| ServeError(fault.to_string()))?;
@@ -287,6 +290,18 @@ fn lock(data_dir: &Path) -> Result<File, ServeError> {
     Ok(file)
 }
 
+/// What a restore has not finished must not be served as if it were all.
+fn refuse_half_restored(data_dir: &Path) -> Result<(), ServeError> {
+    let left = data_dir.join(RESTORING);
+    if !left.exists() {
+        return Ok(());
+    }
+    Err(ServeError(format!(
+        "a restore was interrupted: {} is there; run the same ess restore again",
+        left.display()
+    )))
+}
+
 /// Every connection and open segment takes a descriptor; the usual soft limit of 1,024 is low.
 /// Returns how many there may be.
 fn raise_descriptor_limit() -> usize {
@@ -303,11 +318,15 @@ fn raise_descriptor_limit() -> usize {
 
 fn watch_signals(events: Sender<Report>) -> Result<(), ServeError> {
     let failed = |fault: io::Error| ServeError(format!("signals can't be watched: {fault}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(failed)?;
     std::thread::Builder::new()
         .name("ess-signals".into())
         .spawn(move || {
             for signal in signals.forever() {
+                if signal == SIGUSR1 {
+                    logging::toggle_debug("SIGUSR1");
+                    continue;
+                }
                 let _ = events.try_send(Report::Signal(signal));
             }
         })

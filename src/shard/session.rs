@@ -2,20 +2,24 @@
 //!
 //! Sends are made where the reason for them arises (a new event, a ping, a socket that became
 //! writable), synchronously, by [`Session::drive`]. A consumer that keeps up needs no task for
-//! that; one that doesn't gets a pump ([`super::pump`]) until it does. The one long-lived task of a
-//! session is its reader ([`super::inbox`]).
+//! that; one that doesn't gets a pump ([`super::pump`]) until it does. What the client sends is read
+//! by one task for all sessions of the shard ([`super::inbox`]): an idle session has none.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
+use crate::clock::Tick;
 use crate::event::{Cursor, Reason};
 use crate::hub::{Consumer, Outcome, Step, Tail};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
-use crate::net::Socket;
-use crate::proto::websocket::close;
+use crate::net::Parked;
+use crate::proto::http::RequestId;
 use crate::proto::websocket::frame::{Opcode, put_header};
+use crate::proto::websocket::{Inbound, close};
+use crate::registry::EventStream;
 use crate::store::Store;
 use crate::wait::Bell;
 
@@ -23,33 +27,47 @@ use super::home::Home;
 
 /// A consumer and its socket.
 pub(super) struct Session<S: Store> {
-    pub(super) socket: Socket,
+    pub(super) socket: Parked,
     pub(super) home: Rc<Home<S>>,
+    /// Where it is in the home's table.
+    pub(super) key: Cell<usize>,
     /// The event stream it came through.
-    pub(super) uuid: Arc<str>,
+    pub(super) event_stream: Arc<EventStream>,
+    /// The name of its handshake, for the log.
+    pub(super) request: RequestId,
     pub(super) consumer: RefCell<Consumer>,
-    /// Rung when a pump that waits for history has something else to send.
+    /// A frame of the client's that has arrived in part.
+    pub(super) inbound: Cell<Option<Box<Inbound>>>,
+    /// It has more to say, and waits for its turn.
+    pub(super) unheard: Cell<bool>,
+    /// Rung when a pump that waits for the socket, or for history, has something to do.
     pub(super) stirred: Bell,
     /// A pump is at work: nobody else sends.
     pub(super) pumping: Cell<bool>,
     /// It is the socket that is waited for, not the disk or another task: the peer may be stalled.
     pub(super) awaiting_peer: Cell<bool>,
     /// When the socket last took a byte, or nothing was owed; to the sweeper's precision.
-    pub(super) progress: Cell<Instant>,
+    pub(super) progress: Cell<Tick>,
     /// When the next ping is due.
-    pub(super) ping_due: Cell<Instant>,
+    pub(super) ping_due: Cell<Tick>,
     /// Pings since the last sign of life.
     pub(super) pings_unanswered: Cell<u8>,
-    /// Set once the session is ending: when the connection is cut at the latest.
-    pub(super) deadline: Cell<Option<Instant>>,
     /// The peer's close frame has arrived.
     pub(super) close_received: Cell<bool>,
     /// The peer broke the protocol: its close frame will never be seen.
     pub(super) faulty: Cell<bool>,
-    /// Why it ended, for the access log.
-    pub(super) ended: RefCell<Option<Reason>>,
+    /// Set once it ends.
+    pub(super) ended: OnceCell<Box<Ended>>,
     /// The events it had been sent when a stats line was last written, and when that was.
-    pub(super) stats: Cell<(u64, Option<Instant>)>,
+    pub(super) stats: Cell<(u64, Option<Tick>)>,
+}
+
+/// How a session ends.
+pub(super) struct Ended {
+    /// Why, for the access log.
+    pub(super) reason: Reason,
+    /// When the connection is cut at the latest.
+    pub(super) deadline: Cell<Option<Tick>>,
 }
 
 /// Where driving a session came to.
@@ -131,7 +149,10 @@ impl<S: Store> Session<S> {
     /// Drives the session, and sets a pump to work where driving alone can't finish.
     pub(super) fn advance(self: &Rc<Self>) {
         if self.pumping.get() {
-            self.stirred.ring();
+            // Whoever waits for the socket has to wait all the same.
+            if !self.awaiting_peer.get() {
+                self.stirred.ring();
+            }
             return;
         }
         match self.drive() {
@@ -155,13 +176,37 @@ impl<S: Store> Session<S> {
         self.consumer.borrow_mut().control(&control(Opcode::Pong, payload));
     }
 
-    /// Waits until the socket takes bytes; false when the connection is over.
-    pub(super) async fn writable(&self) -> bool {
+    /// Waits until the socket takes bytes, or never will, which the next write tells.
+    pub(super) async fn writable(&self) {
         self.progress.set(self.home.shard.now());
         self.awaiting_peer.set(true);
-        let waited = self.socket.writable().await;
+        while self.socket.full() {
+            self.stirred.rung().await;
+        }
         self.awaiting_peer.set(false);
-        waited.is_ok()
+    }
+
+    /// The socket takes bytes again, or never will.
+    pub(super) fn drained(&self) {
+        self.socket.drained();
+        self.stirred.ring();
+    }
+
+    /// Sends the answer to the handshake, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub(super) async fn greet(&self, greeting: &[u8]) -> io::Result<()> {
+        let mut rest = greeting;
+        loop {
+            let count = self.socket.try_write(rest)?;
+            rest = rest.get(count..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            self.writable().await;
+        }
     }
 
     /// Ends the consumer: the rest of its frame, the close frame, nothing else.
@@ -174,7 +219,7 @@ impl<S: Store> Session<S> {
     pub(super) fn fail(self: &Rc<Self>, reason: &Reason) {
         self.faulty.set(true);
         self.end(reason);
-        self.deadline.set(Some(self.home.shard.now() + FAULT_TIMEOUT));
+        self.cut_after(FAULT_TIMEOUT);
     }
 
     /// As [`Session::end`], from inside its own pump, which goes on driving.
@@ -190,8 +235,8 @@ impl<S: Store> Session<S> {
 
     fn close_with(&self, consumer: &mut Consumer, frame: &[u8], reason: Reason) {
         consumer.end(frame);
-        self.ended.borrow_mut().get_or_insert(reason);
-        self.deadline.set(Some(self.home.shard.now() + CLOSE_TIMEOUT));
+        self.ends_because(reason);
+        self.cut_after(CLOSE_TIMEOUT);
     }
 
     /// The peer has sent its close frame: answers it, or completes ours.
@@ -216,9 +261,22 @@ impl<S: Store> Session<S> {
         Drive::Over
     }
 
+    /// Takes note of why it ends; the first reason stays.
+    pub(super) fn ends_because(&self, reason: Reason) {
+        let ended = Ended { reason, deadline: Cell::default() };
+        self.ended.get_or_init(|| Box::new(ended));
+    }
+
+    /// Has the connection of a session that ends cut when the peer takes longer than this.
+    fn cut_after(&self, time: Duration) {
+        if let Some(ended) = self.ended.get() {
+            ended.deadline.set(Some(self.home.shard.now() + time));
+        }
+    }
+
     /// The connection can't be written to any more.
     pub(super) fn broken(&self) -> Drive {
-        self.ended.borrow_mut().get_or_insert(super::reasons::BROKEN);
+        self.ends_because(super::reasons::BROKEN);
         self.socket.abort();
         Drive::Over
     }

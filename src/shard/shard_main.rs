@@ -9,11 +9,9 @@ use async_channel::{Receiver, Sender, bounded};
 use log::{error, warn};
 
 use crate::census::Driver;
-use crate::clock::{Clock, monotonic};
+use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
-use crate::limits::{
-    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, READ_BUFFER_BYTES,
-};
+use crate::limits::{ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX};
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
 use crate::store::amqp::Amqp;
@@ -28,11 +26,13 @@ use super::budget::Budget;
 use super::census::Taker;
 use super::context::Shard;
 use super::directory::Directory;
+use super::inbox::Inbox;
 use super::internal::Desk;
 use super::mailbox::{Mailboxes, Message, Report};
 use super::meters::Meters;
 use super::registrar::{Orders, Registrar};
-use super::{census, internal, public, shutdown, sweep};
+use super::request_ids::RequestIds;
+use super::{census, inbox, internal, public, shutdown, sweep};
 
 /// What a shard is given to start with.
 pub(super) struct Boot {
@@ -95,7 +95,14 @@ pub(super) async fn shard_main(boot: Boot, driver: Driver) -> bool {
 /// Runs the shard to its end; true when it ended cleanly.
 async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstile) -> bool {
     let Boot { index, config, event_streams, public, internal, .. } = boot;
-    let Boot { mailboxes, sockets, inbox, events, .. } = boot;
+    let Boot { mailboxes, sockets, inbox: mail, events, .. } = boot;
+    let consumers = match Inbox::new() {
+        Ok(consumers) => consumers,
+        Err(fault) => {
+            error!("shard {index} can't start: {fault}");
+            return false;
+        }
+    };
     let shard = Rc::new(Shard {
         index,
         store,
@@ -105,12 +112,13 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
         mailboxes,
         sockets,
         turnstile,
+        inbox: consumers,
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
-        read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+        request_ids: Rc::new(RequestIds::new()),
         requests: Cell::new(0),
         stopping: Cell::new(false),
-        coarse_now: Cell::new(monotonic()),
+        coarse_now: Cell::new(Tick::now()),
         driver,
         meters: Meters::default(),
         config,
@@ -118,7 +126,8 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
     open_all(&shard).await;
     let (stop, stopped) = bounded(1);
     let (finish, finished) = bounded(1);
-    monoio::spawn(read_mailbox(Rc::clone(&shard), inbox, stop, finish));
+    monoio::spawn(read_mailbox(Rc::clone(&shard), mail, stop, finish));
+    monoio::spawn(inbox::run(Rc::clone(&shard)));
     monoio::spawn(sweep::sessions(Rc::clone(&shard)));
     monoio::spawn(sweep::retention(Rc::clone(&shard)));
     monoio::spawn(sweep::syncs(Rc::clone(&shard)));

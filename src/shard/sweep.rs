@@ -1,11 +1,11 @@
 //! What is done by the clock: pings, stalls, deadlines, retention, stats lines.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::{debug, error, info};
 
-use crate::clock::monotonic;
+use crate::clock::Tick;
 use crate::config::Fsync;
 use crate::limits::{FAN_OUT_TURN, PINGS_UNANSWERED_MAX, STATS_PAUSE, SWEEP_INTERVAL};
 use crate::store::{Store, StreamStore};
@@ -18,7 +18,7 @@ use super::session::Session;
 pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
     loop {
         monoio::time::sleep(SWEEP_INTERVAL).await;
-        let now = monotonic();
+        let now = Tick::now();
         shard.coarse_now.set(now);
         let homes = shard.all_attended();
         for home in &homes {
@@ -38,24 +38,26 @@ pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
     }
 }
 
-fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
+fn look_after<S: Store>(session: &Rc<Session<S>>, now: Tick) {
     let config = &session.home.shard.config;
-    if let Some(deadline) = session.deadline.get() {
+    if let Some(deadline) = session.ended.get().and_then(|ended| ended.deadline.get()) {
         if now >= deadline {
             session.socket.abort();
         }
         return;
     }
-    let quiet = now.saturating_duration_since(session.progress.get());
+    let quiet = now.since(session.progress.get());
     if session.awaiting_peer.get() && quiet >= config.stall_timeout {
-        info!("{}: {} took no byte for {quiet:?}", session.home.name, session.socket.peer());
+        let (name, peer) = (&session.home.name, session.socket.peer());
+        info!(request_id:% = session.request; "{name}: {peer} took no byte for {quiet:?}");
         session.end(&reasons::stalled(config.stall_timeout.as_secs_f64()));
         return;
     }
     if now >= session.ping_due.get() {
         if session.pings_unanswered.get() >= PINGS_UNANSWERED_MAX && !session.pumping.get() {
-            debug!("{}: {} is silent", session.home.name, session.socket.peer());
-            session.ended.borrow_mut().get_or_insert(reasons::SILENT);
+            let (name, peer) = (&session.home.name, session.socket.peer());
+            debug!(request_id:% = session.request; "{name}: {peer} is silent");
+            session.ends_because(reasons::SILENT);
             session.socket.abort();
             return;
         }
@@ -68,22 +70,22 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Instant) {
 }
 
 /// Says how far a consumer came, every so many events but not all the time.
-fn stats_line<S: Store>(session: &Session<S>, now: Instant) {
+fn stats_line<S: Store>(session: &Session<S>, now: Tick) {
     let interval = session.home.shard.config.message_stats_interval;
     let (told, when) = session.stats.get();
     let consumer = session.consumer.borrow();
     let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal);
-    let early = |when| now.saturating_duration_since(when) < STATS_PAUSE;
+    let early = |when| now.since(when) < STATS_PAUSE;
     if interval == 0 || delivered - told < interval || when.is_some_and(early) {
         return;
     }
     session.stats.set((delivered, Some(now)));
+    let (uuid, peer) = (&session.event_stream.uuid, session.socket.peer());
+    let (passed, ceiling) = (delivered - told, session.home.ceiling());
     info!(
-        "EventStream {} {}: {} events sent, next {next} of {}",
-        session.uuid,
-        session.socket.peer(),
-        delivered - told,
-        session.home.ceiling(),
+        request_id:% = session.request, event_stream:% = uuid, events = passed,
+        next = next.get(), of = ceiling.get();
+        "EventStream {uuid} {peer}: {passed} events sent, next {next} of {ceiling}",
     );
 }
 

@@ -86,6 +86,7 @@ impl History {
         let retain = Retain { events: Some(EVENTS_KEPT), ..Retain::default() };
         let mut options = LogOptions::new(fsync, retain);
         options.segment_bytes_max = 2_500;
+        options.write_ahead_bytes_max = 400;
         options.segment_events_max = Some(25);
         // Always the same: bytes of one segment would pass in another, if nothing else held.
         options.salt = || 7;

@@ -66,6 +66,7 @@ async fn compare(retain: Retain, steps: Vec<Step>) -> Result<(), TestCaseError> 
     let model = MemoryStore::new(retain, clock.clone());
     let mut options = LogOptions::new(Fsync::Always, retain);
     options.segment_bytes_max = 4_000;
+    options.write_ahead_bytes_max = 500;
     let (disk, streams) = (SimDisk::new(3), PathBuf::from("/streams"));
     let log = LogStore::new(disk, streams, options, clock.clone());
     let witness = Witness::new();

@@ -81,12 +81,12 @@ fn check(seen: &[String], stored: &[(u64, String)]) {
 }
 
 /// A tmpfs, unmounted when dropped.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
-    fn mount(size: &str) -> Self {
+    pub(crate) fn mount(size: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let options = format!("size={size}");
         mount(&["-t", "tmpfs", "-o", &options, "tmpfs"], folder.path());
@@ -97,7 +97,7 @@ impl SmallDisk {
         mount(&["-o", &format!("remount,size={size}")], self.path());
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

@@ -17,6 +17,8 @@
 
 mod support;
 
+mod backup;
+mod bench;
 mod broker;
 mod cli;
 mod content;
@@ -35,6 +37,7 @@ mod metrics;
 mod publish;
 mod rabbit;
 mod refusals;
+mod requests;
 mod restart;
 mod retention;
 mod session;

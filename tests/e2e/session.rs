@@ -1,9 +1,9 @@
-//! The README's sessions are run as they stand there, and print what they show.
+//! The documents' sessions are run as they stand there, and print what they show.
 //!
-//! A fenced block right below the comment `<!-- test:session -->` is run, in the README's order, all
-//! in one bash (those below `<!-- test:session rabbitmq -->` in another, with a service whose events
-//! lie in a broker), in a folder where `target/release/ess` is the binary under test and a service is
-//! running over an empty data directory:
+//! A fenced block right below the comment `<!-- test:session -->` is run, in its document's order,
+//! all of a document in one bash (those below `<!-- test:session rabbitmq -->` in another, with a
+//! service whose events lie in a broker), in a folder where `target/release/ess`, also on `PATH`, is
+//! the binary under test and a service is running over an empty data directory, `/var/lib/ess`:
 //!
 //! - in a `console` block a line beginning with `$ ` is a command (continued on lines beginning with
 //!   `> `), the lines below it are what it prints, both outputs together, line by line. A uuid and a
@@ -12,32 +12,70 @@
 //!   status); what it prints is free.
 //!
 //! A command that fails ends the test, unless the last line shown for it is `(exit <status>)`.
-//! `localhost:8080` and `localhost:8081` stand for the ports that the test got; a file
-//! `events.ndjson` of two events is there.
+//! `localhost:8080` and `localhost:8081` stand for the ports that the test got, `/var/lib/ess` and
+//! `/backups` for folders in the test's own; a file `events.ndjson` of two events is there. A block
+//! may be indented, as in a list.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use crate::support::{Broker, DEADLINE, Server, Setup, binary, free_port};
 
-#[test]
-fn the_readme_shows_what_happens() {
-    let text = fs::read_to_string("README.md").expect("the README is readable");
-    let steps = steps(&text, "<!-- test:session -->");
-    assert!(steps.len() > 3, "the README has a session to run: {steps:#?}");
+/// Runs the sessions of a document.
+fn document(path: &str) {
+    let text = fs::read_to_string(path).expect("the document is readable");
+    let steps = steps(&text, PLAIN);
+    assert!(steps.len() > 1, "{path} has a session to run: {steps:#?}");
     run(&steps, &[]);
 }
 
+const PLAIN: &str = "<!-- test:session -->";
+const RABBITMQ: &str = "<!-- test:session rabbitmq -->";
+
 #[test]
-fn the_readme_shows_what_happens_with_a_broker() {
-    let text = fs::read_to_string("README.md").expect("the README is readable");
-    let steps = steps(&text, "<!-- test:session rabbitmq -->");
-    assert!(steps.len() > 3, "the README has a session to run: {steps:#?}");
+fn the_readme_shows_what_happens() {
+    document("README.md");
+}
+
+#[test]
+fn the_operations_guide_shows_what_happens() {
+    document("docs/operate/README.md");
+}
+
+#[test]
+fn the_configuration_shows_what_happens() {
+    document("docs/configuration.md");
+}
+
+#[test]
+fn the_protocol_reference_shows_what_happens() {
+    document("docs/protocol.md");
+}
+
+#[test]
+fn no_session_of_any_document_is_left_out() {
+    let run = ["README.md", "operate/README.md", "configuration.md", "protocol.md", "rabbitmq.md"];
+    for folder in ["docs", "docs/operate"] {
+        for entry in fs::read_dir(folder).expect("a folder of documents") {
+            let path = entry.expect("an entry").path();
+            let is_text = path.extension().is_some_and(|extension| extension == "md");
+            if is_text && fs::read_to_string(&path).expect("readable").contains("<!-- test:") {
+                assert!(run.iter().any(|known| path.ends_with(known)), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_guide_to_rabbitmq_shows_what_happens() {
+    let text = fs::read_to_string("docs/rabbitmq.md").expect("the guide is readable");
+    let steps = steps(&text, RABBITMQ);
+    assert!(steps.len() > 3, "the guide has a session to run: {steps:#?}");
     let broker = Broker::start();
     let port = broker.stream_port().to_string();
     run(&steps, &[("ESS_AMPQ_URL", &broker.url()), ("ESS_STREAM_PORT", &port)]);
@@ -71,6 +109,11 @@ struct Step {
 
 /// The commands of the marked blocks, in order.
 fn steps(text: &str, mark: &str) -> Vec<Step> {
+    // A block in a list is indented; what is in ours is not.
+    let text: String = text
+        .lines()
+        .map(|line| line.strip_prefix("  ").unwrap_or(line))
+        .fold(String::new(), |text, line| text + line + "\n");
     let mark = format!("{mark}\n```");
     let mut steps: Vec<Step> = Vec::new();
     for marked in text.split(&mark).skip(1) {
@@ -113,6 +156,7 @@ fn run(steps: &[Step], env: &[(&str, &str)]) {
     let release = folder.path().join("target/release");
     fs::create_dir_all(&release).expect("writable");
     symlink(binary(), release.join("ess")).expect("writable");
+    fs::create_dir(folder.path().join("backups")).expect("writable");
     fs::write(folder.path().join("events.ndjson"), "{\"n\":1}\n{\"n\":2}\n").expect("writable");
     // curl's exit status tells of refusals too.
     fs::write(folder.path().join(".curlrc"), "fail\n").expect("writable");
@@ -136,14 +180,16 @@ fn run(steps: &[Step], env: &[(&str, &str)]) {
 struct Service {
     server: Server,
     ingress: String,
+    folder: PathBuf,
 }
 
 impl Service {
     fn start(folder: &Path, env: &[(&str, &str)]) -> Self {
         let port = free_port();
         let ingress = format!("localhost:{port}");
-        let server = Server::start_at(Setup::USUAL, &folder.join("data"), port, &ingress, env);
-        Self { server, ingress }
+        let data = folder.join("data");
+        let server = Server::start_at(Setup::USUAL, &data, port, &ingress, env);
+        Self { server, ingress, folder: folder.to_owned() }
     }
 
     fn internal(&self) -> String {
@@ -152,12 +198,20 @@ impl Service {
 
     fn real(&self, command: &str) -> String {
         let command = command.replace("localhost:8080", &self.ingress);
-        command.replace("localhost:8081", &self.internal())
+        let command = command.replace("localhost:8081", &self.internal());
+        let command = command.replace("/var/lib/ess", &self.inside("data"));
+        command.replace("/backups", &self.inside("backups"))
     }
 
     fn shown(&self, line: &str) -> String {
         let line = line.replace(&self.ingress, "localhost:8080");
-        line.replace(&self.internal(), "localhost:8081")
+        let line = line.replace(&self.internal(), "localhost:8081");
+        let line = line.replace(&self.inside("data"), "/var/lib/ess");
+        line.replace(&self.inside("backups"), "/backups")
+    }
+
+    fn inside(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
     }
 }
 
@@ -173,10 +227,13 @@ const END: &str = "<end of the command> ";
 
 impl Shell {
     fn start(folder: &Path, service: &Service) -> Self {
+        let searched = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{searched}", folder.join("target/release").display());
         let mut child = Command::new("bash")
             .args(["--noprofile", "--norc", "-O", "expand_aliases"])
             .current_dir(folder)
             .env("HOME", folder)
+            .env("PATH", path)
             .env("ESS_API", format!("http://{}", service.internal()))
             .env("ESS_WS", format!("ws://{}", service.ingress))
             .stdin(Stdio::piped())

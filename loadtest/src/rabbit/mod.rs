@@ -31,6 +31,7 @@ use serde::Serialize;
 use crate::arguments::Rabbit;
 use crate::outcome::Latency;
 use crate::process::{Cores, Memory, Worker, pin, private_bytes};
+use crate::report::Setting;
 use crate::service::Running;
 use connects::First;
 use node::Node;
@@ -42,6 +43,7 @@ use wire::Wire;
 #[derive(Debug, Default, Serialize)]
 struct Found {
     bare_replay: Vec<Taken>,
+    relay_replay: Vec<Taken>,
     ess_replay: Vec<Taken>,
     bare_live: Vec<Taken>,
     ess_live: Vec<Taken>,
@@ -83,7 +85,7 @@ impl Footprint {
 
 /// Measures and prints.
 pub(crate) fn measure(asked: &Rabbit) -> io::Result<()> {
-    let load_before = crate::compare::load_average();
+    let setting = Setting::now();
     // Before this thread is pinned: the broker has all cores.
     let node = Node::start(&asked.node)?;
     let mut found = Found::default();
@@ -91,15 +93,8 @@ pub(crate) fn measure(asked: &Rabbit) -> io::Result<()> {
     if asked.streams > 0 {
         found.streams = Some(many(asked, &node)?);
     }
-    if let Some(file) = &asked.json {
-        let all = serde_json::json!({ "machine": crate::compare::machine(),
-            "load_average_before": load_before, "command": crate::compare::command_line(),
-            "found": found });
-        std::fs::write(file, serde_json::to_vec_pretty(&all)?)?;
-    }
-    println!("{}\nLoad average before: {load_before}.\n", crate::compare::machine());
-    println!("```\n{}\n```\n", crate::compare::command_line());
-    print!("{}", table::text(&found));
+    setting.write(asked.json.as_deref(), &found)?;
+    println!("{}\n{}", setting.head(), table::text(&found));
     Ok(())
 }
 
@@ -134,6 +129,7 @@ fn rounds(asked: &Rabbit, node: &Node, found: &mut Found) -> io::Result<()> {
         let check = round == 0;
         let taken = [
             bench.bare_replay("replay")?,
+            bench.relay_replay("replay")?,
             bench.ess_replay(&replay.path, check)?,
             live(&mut control, &format!("bare-{round}"), |name| bench.bare_live(name))?,
             live(&mut control, &format!("ess-{round}"), |name| {
@@ -141,10 +137,13 @@ fn rounds(asked: &Rabbit, node: &Node, found: &mut Found) -> io::Result<()> {
             })?,
         ];
         let rates = taken.map(|taken| format!("{:.0}", taken.events_per_second)).join(", ");
-        eprintln!("round {round}: bare and ess replay, bare and ess live: {rates} events/s");
+        eprintln!(
+            "round {round}: bare, relayed and ess replay, bare and ess live: {rates} events/s"
+        );
         if round > 0 {
-            let [bare_replay, ess_replay, bare_live, ess_live] = taken;
+            let [bare_replay, relay_replay, ess_replay, bare_live, ess_live] = taken;
             found.bare_replay.push(bare_replay);
+            found.relay_replay.push(relay_replay);
             found.ess_replay.push(ess_replay);
             found.bare_live.push(bare_live);
             found.ess_live.push(ess_live);

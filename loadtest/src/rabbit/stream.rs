@@ -1,7 +1,7 @@
 //! One stream, one consumer: how fast it gets all events, through the service and without it.
 
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,26 @@ impl Bench<'_> {
             let from = now();
             // Not waiting for the answer, so that no chunk can come before it and be missed.
             wire.send(&subscribe(0, stream, From::First, CREDIT))?;
-            self.take_chunks(&mut wire, Some(from))
+            self.take_chunks(&mut wire, Some(from), None)
+        })
+    }
+
+    /// As [`Bench::bare_replay`], but every chunk is sent on, as it is, to a reader on the client's
+    /// core that discards it: what the kernel lets one core take in and send out again.
+    pub(super) fn relay_replay(&self, stream: &str) -> io::Result<Taken> {
+        self.metered(Worker::here(), self.cores.server, || {
+            let mut wire = Wire::open(self.stream_port)?;
+            let listener = TcpListener::bind(("127.0.0.1", 0))?;
+            let mut out = TcpStream::connect(listener.local_addr()?)?;
+            out.set_nodelay(true)?;
+            let core = self.cores.client;
+            let reader = thread::spawn(move || discard(&listener, core));
+            let from = now();
+            wire.send(&subscribe(0, stream, From::First, CREDIT))?;
+            let span = self.take_chunks(&mut wire, Some(from), Some(&mut out))?;
+            drop(out);
+            let to = reader.join().map_err(|_| fault("the reader panicked"))??;
+            Ok(Span { to, ..span })
         })
     }
 
@@ -96,7 +115,7 @@ impl Bench<'_> {
             let mut wire = Wire::open(self.stream_port)?;
             wire.ask(subscribe(0, stream, From::Next, CREDIT))?;
             let publisher = self.publisher(stream);
-            let span = self.take_chunks(&mut wire, None)?;
+            let span = self.take_chunks(&mut wire, None, None)?;
             joined(publisher)?;
             Ok(span)
         })
@@ -122,7 +141,12 @@ impl Bench<'_> {
         })
     }
 
-    fn take_chunks(&self, wire: &mut Wire, from: Option<Instant>) -> io::Result<Span> {
+    fn take_chunks(
+        &self,
+        wire: &mut Wire,
+        from: Option<Instant>,
+        mut out: Option<&mut TcpStream>,
+    ) -> io::Result<Span> {
         wire.stream.set_read_timeout(Some(SILENCE_MAX))?;
         let (mut from, mut events, mut chunks, mut bytes) = (from, 0, 0, 0);
         while events < self.events {
@@ -137,6 +161,9 @@ impl Bench<'_> {
                     events += head.records;
                     bytes += rest.len() as u64;
                     credit += 1;
+                    if let Some(out) = &mut out {
+                        out.write_all(rest)?;
+                    }
                 }
             }
             if credit > 0 {
@@ -244,6 +271,16 @@ struct Used {
 /// Asks for a subscription.
 pub(super) fn subscribe(id: u8, stream: &str, from: From, credit: u16) -> Request {
     Request::new(key::SUBSCRIBE).u32(0).u8(id).text(stream).u16(from as u16).u16(credit).u32(0)
+}
+
+/// Reads one connection to its end; when that came.
+fn discard(listener: &TcpListener, core: usize) -> io::Result<Instant> {
+    pin(core)?;
+    let (socket, _) = listener.accept()?;
+    socket.set_read_timeout(Some(SILENCE_MAX))?;
+    let mut buffer = vec![0; READ_BYTES];
+    while recv(&socket, buffer.as_mut_slice(), RecvFlags::TRUNC)?.1 > 0 {}
+    Ok(now())
 }
 
 fn joined(publisher: JoinHandle<io::Result<()>>) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 use super::stream::Taken;
 use super::{Footprint, Found, Streams};
-use crate::compare::spread;
 use crate::outcome::Latency;
+use crate::report::spread;
 use crate::summary::Summary;
 
 /// All of it.
@@ -15,6 +15,7 @@ pub(super) fn text(found: &Found) -> String {
     );
     let rows = [
         ("bare replay", &found.bare_replay, &found.bare_replay),
+        ("relayed replay", &found.relay_replay, &found.bare_replay),
         ("**ess replay**", &found.ess_replay, &found.bare_replay),
         ("bare live", &found.bare_live, &found.bare_live),
         ("**ess live**", &found.ess_live, &found.bare_live),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use log::LevelFilter;
+
 use super::openapi;
 use crate::enrich::Undeliverable;
 use crate::limits::{
@@ -130,6 +132,13 @@ fn reason(why: &Undeliverable) -> String {
             format!("it nests deeper than {JSON_DEPTH_MAX} levels at byte {position}")
         }
     }
+}
+
+/// How much is logged.
+#[must_use]
+pub fn log_level(level: LevelFilter) -> Response {
+    let word = level.as_str().to_ascii_lowercase();
+    Response::json(200, format!("{{\"log_level\":\"{word}\"}}"))
 }
 
 /// The OpenAPI description.

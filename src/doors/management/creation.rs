@@ -24,6 +24,13 @@ pub struct Creation {
 
 /// What the body asks for; members that aren't known are ignored.
 pub(super) fn read(head: &Head, body: &[u8]) -> Result<Creation, Response> {
+    let members = members(head, body)?;
+    let routing_key = named(required(&members, "routing_key")?)?;
+    Ok(Creation { routing_key, declaration: declaration(&members)? })
+}
+
+/// The members of a body that is a JSON object.
+pub(super) fn members(head: &Head, body: &[u8]) -> Result<Vec<(String, Value)>, Response> {
     if body.is_empty() {
         return Err(answer::invalid("missing", "\"body\"", "Field required", "null", None));
     }
@@ -33,17 +40,28 @@ pub(super) fn read(head: &Head, body: &[u8]) -> Result<Creation, Response> {
         Ok(text) => parsed(text)?,
         Err(_) => return Err(answer::body_unreadable()),
     };
-    let Value::Object(members) = &value else {
-        let expected = "Input should be a valid dictionary or object to extract fields from";
-        let kind = "model_attributes_type";
-        return Err(answer::invalid(kind, "\"body\"", expected, &value.json(), None));
-    };
-    let routing_key = match member(members, "routing_key") {
-        None => return Err(answer::invalid("missing", KEY, "Field required", &value.json(), None)),
-        Some(Value::Text(text)) => named(text)?,
-        Some(other) => return Err(mistyped("string", KEY, other)),
-    };
-    Ok(Creation { routing_key, declaration: declaration(members)? })
+    if let Value::Object(members) = value {
+        return Ok(members);
+    }
+    let expected = "Input should be a valid dictionary or object to extract fields from";
+    let kind = "model_attributes_type";
+    Err(answer::invalid(kind, "\"body\"", expected, &value.json(), None))
+}
+
+/// The text of the member `name`, which has to be there.
+pub(super) fn required<'a>(
+    members: &'a [(String, Value)],
+    name: &str,
+) -> Result<&'a str, Response> {
+    let loc = format!("\"body\",\"{name}\"");
+    match member(members, name) {
+        None => {
+            let given = Value::Object(members.to_vec()).json();
+            Err(answer::invalid("missing", &loc, "Field required", &given, None))
+        }
+        Some(Value::Text(text)) => Ok(text),
+        Some(other) => Err(mistyped("string", &loc, other)),
+    }
 }
 
 fn member<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
@@ -101,7 +119,8 @@ fn mistyped(kind: &str, loc: &str, value: &Value) -> Response {
     answer::invalid(kind, loc, &expected, &value.json(), None)
 }
 
-fn unusable(name: &str, expected: &str, given: &str) -> Response {
+/// The text of the member `name` is not what it has to be.
+pub(super) fn unusable(name: &str, expected: &str, given: &str) -> Response {
     let (loc, message) = (format!("\"body\",\"{name}\""), format!("Value error, {expected}"));
     answer::invalid("value_error", &loc, &message, &json_string(given), Some("{\"error\":{}}"))
 }

@@ -19,8 +19,10 @@ mod openapi;
 mod publication;
 mod route;
 mod table;
+mod verbosity;
 
 use bytes::Bytes;
+use log::LevelFilter;
 
 use crate::proto::http::{Head, Response};
 
@@ -61,6 +63,10 @@ pub enum Call {
     Health(Probe),
     /// What do we have and do?
     Metrics,
+    /// How much is logged?
+    LogLevel,
+    /// Log so much from now on.
+    SetLogLevel(LevelFilter),
     /// The description of this API.
     OpenApi,
     /// The same for people.
@@ -89,6 +95,8 @@ pub fn call(
         }
         Route::Health(probe) => Call::Health(probe),
         Route::Metrics => Call::Metrics,
+        Route::LogLevel => Call::LogLevel,
+        Route::SetLogLevel => Call::SetLogLevel(verbosity::read(head, &body)?),
         Route::OpenApi => Call::OpenApi,
         Route::Docs => Call::Docs,
     })

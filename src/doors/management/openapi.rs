@@ -56,8 +56,9 @@ fn method(one: &Operation) -> &'static str {
     match one.method {
         Method::Get => "GET",
         Method::Post => "POST",
+        Method::Put => "PUT",
         Method::Delete => "DELETE",
-        Method::Head | Method::Put | Method::Options | Method::Patch | Method::Other => {
+        Method::Head | Method::Options | Method::Patch | Method::Other => {
             unreachable!("no operation has it")
         }
     }
@@ -105,6 +106,11 @@ const fn words(name: Name) -> (&'static str, &'static str) {
              reason",
         ),
         Name::Metrics => ("nothing", "200 OpenMetrics text"),
+        Name::LogLevel => ("nothing", "200 <code>{\"log_level\"}</code>"),
+        Name::SetLogLevel => (
+            "<code>{\"log_level\":\"debug\"}</code>: off, error, warn, info, debug or trace",
+            "200 <code>{\"log_level\"}</code>; 422 when it is none of these",
+        ),
         Name::OpenApi => ("nothing", "200 OpenAPI 3.1"),
         Name::Docs => ("nothing", "200 this page"),
     }
@@ -142,6 +148,9 @@ fn operation(one: &Operation) -> Value {
 fn request_content(name: Name) -> Option<Value> {
     match name {
         Name::Create => Some(json!({ "application/json": { "schema": reference("Creation") } })),
+        Name::SetLogLevel => {
+            Some(json!({ "application/json": { "schema": reference("LogLevel") } }))
+        }
         Name::Publish => Some(json!({
             "text/plain": { "schema": { "type": "string", "minLength": 1 } },
             "application/json": { "schema": {} },
@@ -158,6 +167,7 @@ fn request_content(name: Name) -> Option<Value> {
         | Name::Ready
         | Name::Started
         | Name::Metrics
+        | Name::LogLevel
         | Name::OpenApi
         | Name::Docs => None,
     }
@@ -202,6 +212,11 @@ fn responses(name: Name) -> Value {
             "description": "OpenMetrics text",
             "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
         } }),
+        Name::LogLevel => ok("LogLevel"),
+        Name::SetLogLevel => json!({
+            "200": answer("Successful Response", "LogLevel"),
+            "422": invalid,
+        }),
         Name::OpenApi => json!({ "200": {
             "description": "This description",
             "content": { "application/json": { "schema": { "type": "object" } } },
@@ -287,6 +302,9 @@ fn schemas() -> Value {
                 "properties": { "status": { "enum": ["ok", "trouble"] }, "reason": text() },
                 "required": ["status"],
             },
+        } })),
+        "LogLevel": object(&json!({ "log_level": {
+            "enum": ["off", "error", "warn", "info", "debug", "trace"],
         } })),
         "Error": object(&json!({ "detail": text() })),
         "ValidationErrors": object(&json!({ "detail": {

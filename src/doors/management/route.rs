@@ -20,6 +20,8 @@ pub enum Route {
     Publish { id: i64 },
     Health(Probe),
     Metrics,
+    LogLevel,
+    SetLogLevel,
     OpenApi,
     Docs,
 }
@@ -60,7 +62,9 @@ impl Route {
     /// 415 when events come as a media type that says nothing about where one ends.
     pub fn body_rule(self, head: &Head, event_bytes_max: usize) -> Result<BodyRule, Response> {
         match self {
-            Self::Create => Ok(BodyRule::Json { bytes_max: JSON_BODY_BYTES_MAX }),
+            Self::Create | Self::SetLogLevel => {
+                Ok(BodyRule::Json { bytes_max: JSON_BODY_BYTES_MAX })
+            }
             Self::Publish { .. } => match &*media_type(head) {
                 NDJSON => {
                     let bytes_max = event_bytes_max.max(NDJSON_BODY_BYTES_MAX);
@@ -77,6 +81,7 @@ impl Route {
             | Self::Delete { .. }
             | Self::Health(_)
             | Self::Metrics
+            | Self::LogLevel
             | Self::OpenApi
             | Self::Docs => Ok(BodyRule::None),
         }
@@ -103,8 +108,9 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         let methods = matching.iter().map(|one| match one.method {
             Method::Get => "GET, HEAD",
             Method::Post => "POST",
+            Method::Put => "PUT",
             Method::Delete => "DELETE",
-            Method::Head | Method::Put | Method::Options | Method::Patch | Method::Other => {
+            Method::Head | Method::Options | Method::Patch | Method::Other => {
                 unreachable!("no operation has it")
             }
         });
@@ -126,6 +132,8 @@ pub fn route(head: &Head) -> Result<Route, Response> {
         Name::Ready => Route::Health(Probe::Ready),
         Name::Started => Route::Health(Probe::Started),
         Name::Metrics => Route::Metrics,
+        Name::LogLevel => Route::LogLevel,
+        Name::SetLogLevel => Route::SetLogLevel,
         Name::OpenApi => Route::OpenApi,
         Name::Docs => Route::Docs,
     })

@@ -25,6 +25,8 @@ pub(super) enum Name {
     Ready,
     Started,
     Metrics,
+    LogLevel,
+    SetLogLevel,
     OpenApi,
     Docs,
 }
@@ -90,6 +92,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/metrics",
         name: Name::Metrics,
         summary: "What it has and does, for Prometheus",
+    },
+    Operation {
+        method: Method::Get,
+        path: "/log-level",
+        name: Name::LogLevel,
+        summary: "How much is logged now",
+    },
+    Operation {
+        method: Method::Put,
+        path: "/log-level",
+        name: Name::SetLogLevel,
+        summary: "Log more or less, until the next change or the end of the process",
     },
     Operation {
         method: Method::Get,

@@ -56,6 +56,8 @@ fn answered(head: &Head, rest: &[u8], event_bytes_max: usize) -> Result<Response
         }
         Call::Health(probe) => health::answer(probe, &health::Health::default()),
         Call::Metrics => metrics::answer(&Arc::default()),
+        Call::LogLevel => answer::log_level(LevelFilter::Info),
+        Call::SetLogLevel(level) => answer::log_level(level),
         Call::OpenApi => answer::openapi(),
         Call::Docs => answer::docs(),
     })
@@ -342,4 +344,20 @@ proptest! {
         prop_assert!(!out[..head_end].windows(2).any(|two| two[0] != b'\r' && two[1] == b'\n'));
         prop_assert_eq!(out.len() - head_end - 4, response.body().len());
     }
+}
+
+#[test]
+fn the_log_level_is_one_of_the_known_ones() {
+    let json = "content-type: application/json\r\n";
+    assert_eq!(text(&ask("GET", "/log-level", "", "")), "{\"log_level\":\"info\"}");
+    for (given, level) in [("debug", "debug"), ("WARN", "warn"), ("off", "off")] {
+        let answer = ask("PUT", "/log-level", json, &format!("{{\"log_level\":\"{given}\"}}"));
+        assert_eq!(text(&answer), format!("{{\"log_level\":\"{level}\"}}"));
+    }
+    for wrong in ["", "{}", "{\"log_level\":\"loud\"}", "{\"log_level\":3}", "debug"] {
+        assert_eq!(ask("PUT", "/log-level", json, wrong).status(), 422, "{wrong}");
+    }
+    let wrong = ask("PUT", "/log-level", json, "{\"log_level\":\"loud\"}");
+    assert!(text(&wrong).contains("expected off, error, warn, info, debug or trace"));
+    assert_eq!(ask("POST", "/log-level", json, "").header("allow"), Some("GET, HEAD, PUT"));
 }

@@ -14,6 +14,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::line::{self, Entry};
 use super::sinks::Faults;
+use crate::config::LogFormat;
 use crate::event::Timestamp;
 use crate::limits::{LOG_FLUSH_MILLIS_MAX, LOG_QUEUE_BYTES_MAX};
 
@@ -22,7 +23,9 @@ use crate::limits::{LOG_FLUSH_MILLIS_MAX, LOG_QUEUE_BYTES_MAX};
 pub(super) struct Front {
     sender: Sender<Item>,
     load: Arc<Load>,
-    level: LevelFilter,
+    /// How much is logged at first.
+    configured: LevelFilter,
+    format: LogFormat,
     now: fn() -> Timestamp,
 }
 
@@ -30,12 +33,14 @@ pub(super) struct Front {
 pub(super) struct Back {
     receiver: Receiver<Item>,
     load: Arc<Load>,
+    format: LogFormat,
     now: fn() -> Timestamp,
 }
 
 /// What both ends know.
-#[derive(Default)]
 struct Load {
+    /// How much is logged now: a [`LevelFilter`] as a number.
+    level: AtomicUsize,
     bytes: AtomicUsize,
     dropped: AtomicU64,
 }
@@ -47,13 +52,32 @@ enum Item {
 }
 
 /// Both ends of a new queue.
-pub(super) fn queue(level: LevelFilter, now: fn() -> Timestamp) -> (Front, Back) {
+pub(super) fn queue(
+    configured: LevelFilter,
+    format: LogFormat,
+    now: fn() -> Timestamp,
+) -> (Front, Back) {
     let (sender, receiver) = mpsc::channel();
-    let load = Arc::new(Load::default());
-    (Front { sender, load: Arc::clone(&load), level, now }, Back { receiver, load, now })
+    let load = Arc::new(Load {
+        level: AtomicUsize::new(configured as usize),
+        bytes: AtomicUsize::default(),
+        dropped: AtomicU64::default(),
+    });
+    let front = Front { sender, load: Arc::clone(&load), configured, format, now };
+    (front, Back { receiver, load, format, now })
 }
 
 impl Front {
+    /// How much is logged when nobody has asked for something else.
+    pub(super) const fn configured(&self) -> LevelFilter {
+        self.configured
+    }
+
+    /// Logs so much from now on.
+    pub(super) fn set_level(&self, level: LevelFilter) {
+        self.load.level.store(level as usize, Ordering::Relaxed);
+    }
+
     /// Waits until everything logged so far has been written; false when that takes too long.
     pub(super) fn flush(&self) -> bool {
         let (answer, answered) = mpsc::channel();
@@ -68,13 +92,13 @@ impl Front {
 
 impl fmt::Debug for Front {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Front").field("level", &self.level).finish_non_exhaustive()
+        out.debug_struct("Front").field("configured", &self.configured).finish_non_exhaustive()
     }
 }
 
 impl Log for Front {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= self.level
+        metadata.level() as usize <= self.load.level.load(Ordering::Relaxed)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -91,6 +115,7 @@ impl Log for Front {
             level: record.level(),
             target: record.target().to_owned(),
             message: line::message(record.args()),
+            fields: line::fields(record, self.format),
             dropped: 0,
         };
         let cost = cost(&entry);
@@ -116,42 +141,46 @@ impl Back {
             match item {
                 Item::Entry(entry) => {
                     self.load.bytes.fetch_sub(cost(&entry), Ordering::Relaxed);
-                    tell_dropped(sinks, entry.at, entry.dropped);
-                    let line = line::line(entry.at, entry.level, &entry.target, &entry.message);
-                    write(sinks, entry.level, &entry.target, &line);
+                    self.tell_dropped(sinks, entry.at, entry.dropped);
+                    self.write(sinks, &entry);
                     if let Some(lost) = faults.overcome() {
                         let told = format!("{lost} lines could not be written to the log files");
-                        warn(sinks, entry.at, &told);
+                        self.warn(sinks, entry.at, told);
                     }
                 }
                 Item::Flush(answer) => {
                     // Nobody may have logged since records were dropped.
                     let dropped = self.load.dropped.swap(0, Ordering::Relaxed);
-                    tell_dropped(sinks, (self.now)(), dropped);
+                    self.tell_dropped(sinks, (self.now)(), dropped);
                     let _ = answer.send(());
                 }
             }
         }
     }
-}
 
-fn tell_dropped(sinks: &dyn Log, at: Timestamp, dropped: u64) {
-    if dropped > 0 {
-        warn(sinks, at, &format!("{dropped} log records were dropped here: the queue was full"));
+    fn tell_dropped(&self, sinks: &dyn Log, at: Timestamp, dropped: u64) {
+        if dropped > 0 {
+            let told = format!("{dropped} log records were dropped here: the queue was full");
+            self.warn(sinks, at, told);
+        }
     }
-}
 
-fn warn(sinks: &dyn Log, at: Timestamp, message: &str) {
-    write(sinks, Level::Warn, OWN, &line::line(at, Level::Warn, OWN, message));
-}
+    fn warn(&self, sinks: &dyn Log, at: Timestamp, message: String) {
+        let (level, target, fields) = (Level::Warn, OWN.to_owned(), String::new());
+        self.write(sinks, &Entry { at, level, target, message, fields, dropped: 0 });
+    }
 
-fn write(sinks: &dyn Log, level: Level, target: &str, line: &str) {
-    sinks.log(&Record::builder().level(level).target(target).args(format_args!("{line}")).build());
+    fn write(&self, sinks: &dyn Log, entry: &Entry) {
+        let line = entry.line(self.format);
+        let mut record = Record::builder();
+        record.level(entry.level).target(&entry.target);
+        sinks.log(&record.args(format_args!("{line}")).build());
+    }
 }
 
 /// What an entry weighs in the queue.
 fn cost(entry: &Entry) -> usize {
-    size_of::<Item>() + entry.target.len() + entry.message.len()
+    size_of::<Item>() + entry.target.len() + entry.message.len() + entry.fields.len()
 }
 
 /// Target of what the log says about itself.

@@ -1,6 +1,6 @@
 //! Where lines go: log4rs's appenders, set up as the reference has its files.
 //!
-//! Lines arrive complete, time included: log4rs only routes, writes and rotates them.
+//! Lines arrive complete and wanted, time included: log4rs only routes, writes and rotates them.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -68,11 +68,7 @@ impl Faults {
 }
 
 /// Opens the sinks: the console, and the three files in `folder`.
-pub(super) fn open(
-    folder: Option<&Path>,
-    level: LevelFilter,
-    console: Console,
-) -> Result<(Logger, Faults), String> {
+pub(super) fn open(folder: Option<&Path>, console: Console) -> Result<(Logger, Faults), String> {
     let mut config = Config::builder();
     let mut root = Root::builder();
     if console == Console::Stderr {
@@ -87,16 +83,19 @@ pub(super) fn open(
         }
         let access = Route::builder().additive(false).appender(REQUESTS.name);
         let http = Route::builder().additive(true).appender(SERVER_ERRORS.name);
-        config = config.logger(access.build(ACCESS, level)).logger(http.build(HTTP, level));
+        config = config.logger(access.build(ACCESS, ALL)).logger(http.build(HTTP, ALL));
         root = root.appender(EVERYTHING.name);
     }
-    let config = config.build(root.build(level)).map_err(|fault| format!("log: {fault}"))?;
+    let config = config.build(root.build(ALL)).map_err(|fault| format!("log: {fault}"))?;
     let faults = Faults::default();
     let counted = faults.clone();
     let logger =
         Logger::new_with_err_handler(config, Box::new(move |fault| counted.happened(fault)));
     Ok((logger, faults))
 }
+
+/// The queue has passed over what isn't wanted.
+const ALL: LevelFilter = LevelFilter::Trace;
 
 fn rolling(folder: &Path, file: &LogFile) -> Result<Box<RollingFileAppender>, String> {
     let path = folder.join(file.name);
@@ -149,8 +148,7 @@ mod tests {
     /// many rotated files as are wanted stay.
     fn rotates(file: &LogFile, target: &str) {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (logger, _) =
-            open(Some(folder.path()), LevelFilter::Info, Console::Silent).expect("opens");
+        let (logger, _) = open(Some(folder.path()), Console::Silent).expect("opens");
         let prefix = format!("{}.", file.name);
         let rotated =
             || names(folder.path()).iter().filter(|name| name.starts_with(&prefix)).count();
@@ -181,11 +179,10 @@ mod tests {
     fn each_line_goes_where_the_reference_has_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let inner = folder.path().join("made/here");
-        let (logger, _) = open(Some(&inner), LevelFilter::Info, Console::Silent).expect("opens");
+        let (logger, _) = open(Some(&inner), Console::Silent).expect("opens");
         write(&logger, Level::Info, "ess::shard", "plain");
         write(&logger, Level::Info, ACCESS, "request");
         write(&logger, Level::Error, HTTP, "broken");
-        write(&logger, Level::Debug, "ess::shard", "detail");
         let text = |name: &str| fs::read_to_string(inner.join(name)).expect("readable");
         assert_eq!(names(&inner), ["access.log", "es.log", "wsgi.log"]);
         assert_eq!(text("es.log"), "plain\nbroken\n");
@@ -197,8 +194,7 @@ mod tests {
     fn a_restart_goes_on_in_the_same_files() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for life in ["first", "second"] {
-            let (logger, _) =
-                open(Some(folder.path()), LevelFilter::Info, Console::Silent).expect("opens");
+            let (logger, _) = open(Some(folder.path()), Console::Silent).expect("opens");
             write(&logger, Level::Info, "ess", life);
         }
         let text = fs::read_to_string(folder.path().join("es.log")).expect("readable");
@@ -210,7 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("file");
         fs::write(&file, "").expect("writable");
-        let fault = open(Some(&file), LevelFilter::Info, Console::Silent).expect_err("no folder");
+        let fault = open(Some(&file), Console::Silent).expect_err("no folder");
         assert!(fault.starts_with("--log-dir: can't open ") && fault.contains("es.log"), "{fault}");
         assert!(!fault.contains('\n'));
     }

@@ -15,10 +15,12 @@ mod body;
 mod fault;
 mod head;
 mod query;
+mod request_id;
 mod response;
 
 pub use body::{Body, Progress};
 pub use fault::Fault;
 pub use head::{Framing, Head, Method, Version, parse};
 pub use query::{decode_segment, pairs};
+pub use request_id::{REQUEST_ID, RequestId};
 pub use response::{CONTINUE, Reply, Response, date, json_string};

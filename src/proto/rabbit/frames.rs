@@ -78,6 +78,9 @@ impl Frames {
     }
 
     /// Room for more bytes, at least one.
+    ///
+    /// Of a large frame no more than its rest is asked for, so that the next one begins at the
+    /// buffer's beginning, and a large frame is never moved.
     pub fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -85,16 +88,28 @@ impl Frames {
                 self.buffer = Vec::new();
             }
         }
-        if self.buffer.len() - self.end < BROKER_BUFFER_BYTES / 4 {
+        let wanted = self.rest_of_large_frame();
+        let enough = wanted.map_or(BROKER_BUFFER_BYTES / 4, |rest| rest.min(BROKER_BUFFER_BYTES));
+        if self.buffer.len() - self.end < enough {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-            if self.buffer.len() - self.end < BROKER_BUFFER_BYTES / 4 {
+            if self.buffer.len() - self.end < enough {
                 // As much again as has come.
                 let bytes = (2 * self.buffer.len()).max(BROKER_BUFFER_BYTES);
                 self.buffer.resize(bytes, 0);
             }
         }
-        self.buffer.get_mut(self.end..).unwrap_or_default()
+        let most = wanted.unwrap_or(BROKER_BUFFER_BYTES);
+        let end = self.buffer.len().min(self.end + most);
+        self.buffer.get_mut(self.end..end).unwrap_or_default()
+    }
+
+    /// What is still to come of a large frame that has begun, once its size has come.
+    fn rest_of_large_frame(&self) -> Option<usize> {
+        let here = self.buffer.get(self.start..self.end)?;
+        let (size, rest) = here.split_first_chunk::<4>()?;
+        let size = u32::from_be_bytes(*size) as usize;
+        (size > BROKER_BUFFER_BYTES / 4 && size > rest.len()).then(|| size - rest.len())
     }
 
     /// So many bytes were put into the room.
@@ -281,6 +296,28 @@ mod tests {
         assert!(frames.buffer.len() < 3 * large.len());
         let _ = frames.room();
         assert_eq!(frames.buffer.len(), BROKER_BUFFER_BYTES);
+    }
+
+    #[test]
+    fn a_large_frame_is_read_to_its_end_so_that_the_next_begins_at_the_front() {
+        let mut frames = Frames::new(1 << 30);
+        let large = deliver(1, &vec![1; 2 * BROKER_BUFFER_BYTES]);
+        for _ in 0..3 {
+            let mut rest = &large[..];
+            while !rest.is_empty() {
+                let came = large.len() - rest.len();
+                let room = frames.room();
+                assert!(came == 0 || room.len() <= rest.len(), "no byte of the next frame");
+                let count = room.len().min(rest.len());
+                room[..count].copy_from_slice(&rest[..count]);
+                frames.filled(count);
+                rest = &rest[count..];
+                assert_eq!(frames.start, 0);
+            }
+            assert!(matches!(frames.next_frame(), Ok(Some(Frame::Deliver { .. }))));
+            assert_eq!(frames.next_frame(), Ok(None));
+        }
+        assert!(frames.buffer.len() <= 4 * BROKER_BUFFER_BYTES);
     }
 
     proptest! {

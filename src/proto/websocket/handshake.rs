@@ -4,7 +4,7 @@ use std::fmt;
 
 use tungstenite::handshake::derive_accept_key;
 
-use crate::proto::http::{Framing, Head, Method, Response, Version};
+use crate::proto::http::{Framing, Head, Method, REQUEST_ID, RequestId, Response, Version};
 
 /// A request that may become a WebSocket.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -72,12 +72,13 @@ pub fn check(head: &Head) -> Result<Accept, HandshakeFault> {
 }
 
 impl Accept {
-    /// The 101, whole. No subprotocol and no extension is selected.
+    /// The 101, whole. No subprotocol and no extension is selected. `id` names the handshake, and
+    /// so the connection.
     #[must_use]
-    pub fn response(&self) -> Vec<u8> {
+    pub fn response(&self, id: &RequestId) -> Vec<u8> {
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
-             sec-websocket-accept: {}\r\n\r\n",
+             sec-websocket-accept: {}\r\n{REQUEST_ID}: {id}\r\n\r\n",
             self.key
         )
         .into_bytes()
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn the_example_of_the_rfc_is_accepted() {
         let accept = try_lines("GET / HTTP/1.1", &LINES).unwrap();
-        let text = String::from_utf8(accept.response()).unwrap();
+        let text = String::from_utf8(accept.response(&RequestId::made(1, 2))).unwrap();
         assert!(text.starts_with("HTTP/1.1 101 "), "{text}");
         assert!(text.contains("\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
         assert!(text.ends_with("\r\n\r\n"));

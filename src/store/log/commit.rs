@@ -87,6 +87,7 @@ impl<D: Disk> Shared<D> {
             blocks.extend(sheet_blocks);
             end += length;
         }
+        self.write_ahead(group, end).await;
         if self.options.fsync == Fsync::Always {
             self.sync_group().await?;
         }
@@ -137,7 +138,7 @@ impl<D: Disk> Shared<D> {
         }
     }
 
-    async fn sync_group(&self) -> Result<(), AppendError> {
+    pub(super) async fn sync_group(&self) -> Result<(), AppendError> {
         if let Err(error) = self.sync_file().await {
             let what = fault("sync", &self.active().path, &error);
             self.poison(Arc::clone(&what));
@@ -162,6 +163,7 @@ impl<D: Disk> Shared<D> {
             return AppendError::Poisoned(what);
         }
         self.unsynced.set(false);
+        self.written.set(active.end());
         refused(what, error)
     }
 
@@ -222,6 +224,8 @@ impl<D: Disk> Shared<D> {
         if self.unsynced.get() {
             self.sync_group().await?;
         }
+        // What is behind a segment's end is looked at in the last one only.
+        self.cut_ahead().await?;
         self.rolling.set(true);
         let previous = self.active();
         let header = SegmentHeader {
@@ -238,6 +242,7 @@ impl<D: Disk> Shared<D> {
             Ok(created) => created,
             Err(error) => return Err(refused(fault("create", &path, &error), &error)),
         };
+        self.written.set(segment.end());
         self.segments.borrow_mut().push_back(Rc::new(segment));
         self.active_file.replace(Some(file));
         self.link.set(check);
@@ -274,6 +279,7 @@ impl<D: Disk> Shared<D> {
         if self.unfenced.get() || self.rolling.get() {
             return Ok(());
         }
+        self.cut_ahead_or_tell().await;
         match self.put_mark(BlockKind::Closing).await {
             Err(AppendError::Poisoned(what)) => Err(StoreError(what)),
             // Without the mark the next life looks twice; nothing is lost.
@@ -310,7 +316,7 @@ pub(super) async fn create_segment<D: Disk>(
 }
 
 /// Whether the disk is full, or something else went wrong.
-fn refused(what: Arc<str>, error: &io::Error) -> AppendError {
+pub(super) fn refused(what: Arc<str>, error: &io::Error) -> AppendError {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     let full = matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge);
     if full { AppendError::NoSpace } else { AppendError::Failed(what) }

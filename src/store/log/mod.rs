@@ -6,10 +6,12 @@
 //! stream     one stream: its state, and what others ask of it
 //! queue      who may write: group commit by one of those who wait
 //! commit     a group on its way to the disk; rolling
+//! ahead      zeros written in advance, so that a sync is one flush
 //! retention  what goes, and where a timestamp stands
 //! reader     blocks on their way back: contiguous frames
 //! open, scan what a crash left
 //! segment, window, header, naming   files, bytes and names
+//! inspect    a segment seen from outside, by a backup
 //! disk       the seam to the filesystem
 //! ```
 //!
@@ -19,10 +21,12 @@
 //! [`StreamStore::retain`]: crate::store::StreamStore::retain
 //! [`StreamStore::sync`]: crate::store::StreamStore::sync
 
+mod ahead;
 mod commit;
 pub mod disk;
 mod gather;
 mod header;
+pub mod inspect;
 mod naming;
 mod open;
 mod queue;
@@ -45,12 +49,14 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::{Fsync, Retain};
 use crate::event::StreamName;
-use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, WRITE_AHEAD_BYTES_MAX};
 use crate::meter::{Durations, Tally};
 
 use super::{Observer, Skip, Store, StoreError, Vitals};
 
 use disk::Disk;
+pub(crate) use header::SEGMENT_HEADER_BYTES;
+pub(crate) use naming::{directory_name, segment_first};
 pub use reader::LogReader;
 pub use stream::LogStream;
 
@@ -79,6 +85,8 @@ pub struct LogOptions {
     pub retain: Retain,
     /// A segment with so many bytes takes no further group.
     pub segment_bytes_max: u64,
+    /// Most zeros written behind the end of a segment at once, in bytes; none when 0.
+    pub write_ahead_bytes_max: u64,
     /// A segment whose first event is so old takes no further group.
     pub segment_age_max: Option<Duration>,
     /// A segment with so many events takes no further group.
@@ -113,6 +121,7 @@ impl LogOptions {
             fsync,
             retain,
             segment_bytes_max: eighth.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
+            write_ahead_bytes_max: WRITE_AHEAD_BYTES_MAX,
             segment_age_max: retain.age.map(|age| age / SEGMENTS_KEPT),
             segment_events_max: retain
                 .events

@@ -18,7 +18,7 @@ use crate::event::{Ordinal, StreamName};
 const READABLE_BYTES_MAX: usize = 150;
 
 /// The directory of the stream `name`.
-pub(super) fn directory_name(name: &StreamName) -> String {
+pub(crate) fn directory_name(name: &StreamName) -> String {
     let mut encoded = String::new();
     for (index, byte) in name.as_str().bytes().enumerate() {
         let mark = encoded.len();
@@ -47,7 +47,7 @@ pub(super) fn segment_name(first: Ordinal) -> String {
 }
 
 /// The first ordinal of the segment in a file of that name; `None` when it is no segment's.
-pub(super) fn segment_first(file_name: &str) -> Option<Ordinal> {
+pub(crate) fn segment_first(file_name: &str) -> Option<Ordinal> {
     let digits = file_name.strip_suffix(SEGMENT_EXTENSION)?.strip_suffix('.')?;
     let first = Ordinal::checked(digits.parse().ok()?)?;
     (segment_name(first) == file_name).then_some(first)

@@ -197,6 +197,7 @@ impl<D: Disk> LogStore<D> {
             ceiling: Cell::new(tail.next),
             newest: Cell::new(tail.newest),
             ends_in_poison: Cell::new(tail.ends_in_poison),
+            written: Cell::new(recovered.bytes),
             link: Cell::new(tail.link.unwrap_or(0)),
             active_since: Cell::new(tail.since),
             unsynced: Cell::new(false),
@@ -253,11 +254,16 @@ impl<D: Disk> Shared<D> {
             return Ok(());
         }
         if tail.position < recovered.bytes {
-            let torn = recovered.bytes - tail.position;
-            log::warn!("stream {}: {torn} bytes were torn behind {}", self.name, tail.next);
+            let torn = torn_bytes(&*recovered.file, tail.position, recovered.bytes)
+                .await
+                .map_err(store_fault("read", &active.path))?;
+            if torn > 0 {
+                log::warn!("stream {}: {torn} bytes were torn behind {}", self.name, tail.next);
+            }
             if guards.cut {
                 let cut = recovered.file.truncate(tail.position).await;
                 cut.map_err(store_fault("cut", &active.path))?;
+                self.written.set(tail.position);
             }
         }
         if guards.rewrite {
@@ -305,6 +311,24 @@ impl<D: Disk> Shared<D> {
     }
 }
 
+/// How many bytes there are behind the last group, up to the last that is no zero: zeros are
+/// written ahead.
+async fn torn_bytes<F: DiskFile>(file: &F, position: u64, end: u64) -> io::Result<u64> {
+    let (mut torn, mut at) = (0, position);
+    while at < end {
+        let rest = usize::try_from(end - at).unwrap_or(usize::MAX);
+        let bytes = read_full(file, at, rest.min(REWRITE_BYTES)).await?;
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            torn = at - position + last as u64 + 1;
+        }
+        if bytes.is_empty() {
+            break;
+        }
+        at += bytes.len() as u64;
+    }
+    Ok(torn)
+}
+
 /// Tells where segments are missing between two that follow each other.
 fn report_gap<D: Disk>(name: &StreamName, before: Option<&Rc<Segment<D>>>, header: &SegmentHeader) {
     if let Some(before) = before
@@ -315,5 +339,5 @@ fn report_gap<D: Disk>(name: &StreamName, before: Option<&Rc<Segment<D>>>, heade
     }
 }
 
-/// Bytes written again at once.
+/// Bytes read or written again at once.
 const REWRITE_BYTES: usize = 256 * 1024;

@@ -48,6 +48,8 @@ pub(super) struct Shared<D: Disk> {
     pub(super) ceiling: Cell<Ordinal>,
     pub(super) newest: Cell<Timestamp>,
     pub(super) ends_in_poison: Cell<bool>,
+    /// Where what was written into the active segment's file ends: at its end, or behind zeros.
+    pub(super) written: Cell<u64>,
     /// Check of the active segment's last block.
     pub(super) link: Cell<u32>,
     /// Timestamp of the active segment's first event.

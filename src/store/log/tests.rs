@@ -8,7 +8,8 @@ use tempfile::TempDir;
 
 use super::disk::{Io, RealDisk};
 use super::*;
-use crate::event::Timestamp;
+use crate::event::{Ordinal, Timestamp};
+use crate::store::conformance::witness::{Witness, name};
 use crate::store::conformance::{self, Rig};
 use crate::store::{Pace, StreamStore};
 
@@ -160,4 +161,42 @@ struct Deaf;
 
 impl Observer for Deaf {
     fn visible(&self, _: &crate::store::Block) {}
+}
+
+#[test]
+fn zeros_are_written_ahead_and_cut_off_when_a_segment_is_done_with() {
+    let rig = RealRig::new(Io::Pool);
+    run(Io::Pool, async {
+        let store = rig.store(Retain::default()).await;
+        let s = name("s");
+        let open = async || store.open(&s, Witness::new()).await.unwrap();
+        let append = async |stream: &LogStream<RealDisk>, bytes: usize| {
+            stream.append(vec![vec![b'a'; bytes].into()]).await.unwrap();
+        };
+        let sizes = || {
+            let files = std::fs::read_dir(rig.directory.path().join("streams/s")).unwrap();
+            let mut files: Vec<_> = files.map(|file| file.unwrap()).collect();
+            files.sort_by_key(std::fs::DirEntry::file_name);
+            files.iter().map(|file| file.metadata().unwrap().len()).collect::<Vec<_>>()
+        };
+        let stream = open().await;
+        append(&stream, 5_000).await;
+        let held = stream.bounds().bytes;
+        assert_eq!(sizes(), [2 * held], "as much ahead as there is");
+        append(&stream, 3_000).await;
+        assert_eq!(sizes(), [2 * held], "and it is used up before there is more");
+        // Killed: the zeros are no torn bytes, and nothing is lost.
+        drop(stream);
+        let stream = open().await;
+        assert_eq!(stream.bounds().ceiling, Ordinal::new(3));
+        append(&stream, 5_000).await;
+        append(&stream, 120_000).await;
+        let first_segment = stream.bounds().bytes;
+        append(&stream, 5_000).await;
+        assert_eq!(sizes().len(), 2);
+        assert_eq!(sizes()[0], first_segment, "the one before is cut to its end");
+        assert!(sizes().iter().sum::<u64>() > stream.bounds().bytes);
+        stream.close().await.unwrap();
+        assert_eq!(sizes().iter().sum::<u64>(), stream.bounds().bytes);
+    });
 }

@@ -43,7 +43,7 @@ fn written(back: Back) -> Vec<String> {
 
 #[test]
 fn order_is_kept() {
-    let (front, back) = queue(LevelFilter::Info, moment);
+    let (front, back) = queue(LevelFilter::Info, LogFormat::Text, moment);
     for number in 0..1_000 {
         say(&front, Level::Info, &number.to_string());
     }
@@ -54,7 +54,7 @@ fn order_is_kept() {
 
 #[test]
 fn below_the_level_nothing_is_queued() {
-    let (front, back) = queue(LevelFilter::Warn, moment);
+    let (front, back) = queue(LevelFilter::Warn, LogFormat::Text, moment);
     say(&front, Level::Info, "no");
     say(&front, Level::Warn, "yes");
     drop(front);
@@ -62,8 +62,21 @@ fn below_the_level_nothing_is_queued() {
 }
 
 #[test]
+fn the_level_can_be_changed_and_is_changed_for_everybody() {
+    let (front, back) = queue(LevelFilter::Info, LogFormat::Text, moment);
+    let other = front.clone();
+    other.set_level(LevelFilter::Debug);
+    say(&front, Level::Debug, "yes");
+    other.set_level(LevelFilter::Off);
+    say(&front, Level::Error, "no");
+    assert_eq!(front.configured(), LevelFilter::Info);
+    drop((front, other));
+    assert_eq!(written(back), ["yes"]);
+}
+
+#[test]
 fn a_full_queue_drops_counts_and_tells() {
-    let (front, back) = queue(LevelFilter::Info, moment);
+    let (front, back) = queue(LevelFilter::Info, LogFormat::Text, moment);
     let long = "x".repeat(LOG_MESSAGE_BYTES_MAX);
     let each = size_of::<Item>() + 1 + long.len();
     let fitting = LOG_QUEUE_BYTES_MAX / 4 * 3 / each;
@@ -86,7 +99,7 @@ fn a_full_queue_drops_counts_and_tells() {
 
 #[test]
 fn errors_are_bounded_too() {
-    let (front, back) = queue(LevelFilter::Info, moment);
+    let (front, back) = queue(LevelFilter::Info, LogFormat::Text, moment);
     let long = "x".repeat(LOG_MESSAGE_BYTES_MAX);
     let fitting = LOG_QUEUE_BYTES_MAX / (size_of::<Item>() + 1 + long.len());
     for _ in 0..fitting + 1 {
@@ -100,7 +113,7 @@ fn errors_are_bounded_too() {
 
 #[test]
 fn room_comes_back_and_a_flush_tells_what_nobody_else_did() {
-    let (front, back) = queue(LevelFilter::Info, moment);
+    let (front, back) = queue(LevelFilter::Info, LogFormat::Text, moment);
     let load = Arc::clone(&front.load);
     let (sender, lines) = mpsc::channel();
     let long = "x".repeat(LOG_MESSAGE_BYTES_MAX);
@@ -121,7 +134,7 @@ fn room_comes_back_and_a_flush_tells_what_nobody_else_did() {
 
 #[test]
 fn a_flush_without_a_writer_says_no() {
-    let (front, back) = queue(LevelFilter::Info, moment);
+    let (front, back) = queue(LevelFilter::Info, LogFormat::Text, moment);
     drop(back);
     say(&front, Level::Info, "nobody listens");
     assert!(!front.flush());
