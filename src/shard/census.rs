@@ -118,11 +118,7 @@ pub(super) async fn count<S: Store>(shard: &Rc<Shard<S>>) -> ShardCensus {
     for home in leaving {
         consumers.add(crowd(&home, now, &mut turn).await.consumers);
     }
-    streams.sort_by_cached_key(StreamCensus::rank);
-    let mut others = Sum::default();
-    for stream in streams.drain(CENSUS_STREAMS_MAX.min(streams.len())..) {
-        others.add(&stream);
-    }
+    let others = keep_largest(&mut streams);
     for stream in &mut streams {
         stream.event_streams = shard.directory.borrow().of_stream(&stream.name);
     }
@@ -144,6 +140,16 @@ pub(super) async fn count<S: Store>(shard: &Rc<Shard<S>>) -> ShardCensus {
         streams,
         others,
     }
+}
+
+/// Keeps those that are told of one by one; the others in sum.
+fn keep_largest(streams: &mut Vec<StreamCensus>) -> Sum {
+    streams.sort_by_cached_key(StreamCensus::rank);
+    let mut others = Sum::default();
+    for stream in streams.drain(CENSUS_STREAMS_MAX.min(streams.len())..) {
+        others.add(&stream);
+    }
+    others
 }
 
 /// Tells what this shard has of the streams `names`, whatever their rank; a stream that isn't open
@@ -259,9 +265,10 @@ fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Tick) -> StreamCensus {
 mod tests {
     use super::*;
     use crate::census::{Driver, Traffic};
+    use crate::event::StreamName;
     use crate::limits::MAILBOX_MESSAGES_MAX;
     use crate::meter::DurationCounts;
-    use crate::store::Vitals;
+    use crate::store::{Pace, Vitals};
 
     fn answer(index: usize) -> ShardCensus {
         ShardCensus {
@@ -299,6 +306,29 @@ mod tests {
             let (shards, late) = ask(&mailboxes).await;
             assert_eq!((shards.len(), shards[0].index, late), (1, 1, vec![0]));
         });
+    }
+
+    #[test]
+    fn so_many_streams_are_told_of_one_by_one() {
+        let stream = |number: usize| StreamCensus {
+            name: StreamName::new(&number.to_string()).unwrap(),
+            event_streams: Vec::new(),
+            floor: None,
+            ceiling: Ordinal::default(),
+            bytes: Some(number as u64),
+            newest: None,
+            pace: Pace::default(),
+            traffic: Traffic::default(),
+            consumers: Consumers::default(),
+            slowest: None,
+        };
+        let mut streams: Vec<_> = (0..CENSUS_STREAMS_MAX).map(stream).collect();
+        assert_eq!(keep_largest(&mut streams), Sum::default());
+        assert_eq!(streams.len(), CENSUS_STREAMS_MAX);
+        streams.push(stream(CENSUS_STREAMS_MAX));
+        assert_eq!(keep_largest(&mut streams).streams, 1, "the one that is empty");
+        assert_eq!(streams.len(), CENSUS_STREAMS_MAX);
+        assert_eq!(streams[0].bytes, Some(CENSUS_STREAMS_MAX as u64), "largest first");
     }
 
     #[test]

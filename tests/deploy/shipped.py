@@ -277,7 +277,7 @@ def the_alerts_are_rules_about_metrics_that_exist():
         for other in re.findall(r"\bEss\w+", texts):
             assert other in names, f"{rule['alert']} refers to {other}"
         for option in re.findall(r"--(\w[\w-]*)", texts):
-            known = (ROOT / "README.md").read_text() + "--ulimit"
+            known = (ROOT / "docs/configuration.md").read_text() + "--ulimit"
             assert f"--{option}" in known, f"{rule['alert']} speaks of --{option}"
 
 

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use super::disk::{Io, RealDisk};
 use super::*;
 use crate::event::{Ordinal, Timestamp};
-use crate::store::StreamStore;
 use crate::store::conformance::witness::{Witness, name};
 use crate::store::conformance::{self, Rig};
+use crate::store::{Pace, StreamStore};
 
 /// A log in a directory of its own.
 struct RealRig {
@@ -104,6 +104,63 @@ fn segments_are_an_eighth_of_what_is_kept_within_bounds() {
     let options = LogOptions::new(Fsync::Never, rules);
     assert_eq!(options.segment_age_max, Some(Duration::from_secs(10)));
     assert_eq!(options.segment_events_max, Some(1));
+}
+
+/// Appends one event at this moment.
+async fn append_at(rig: &RealRig, stream: &LogStream<RealDisk>, seconds: u64) {
+    rig.clock.set(Timestamp::from_millis(seconds * 1_000));
+    stream.append(vec![bytes::Bytes::from_static(b"event")]).await.unwrap();
+}
+
+#[test]
+fn how_long_an_event_is_kept_is_told_by_each_rule() {
+    let rig = RealRig::new(Io::Pool);
+    run(Io::Pool, async {
+        let pace = |events, bytes| Pace { events, bytes };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let name = StreamName::new("s").unwrap();
+        let nobody: Rc<dyn Observer> = Rc::new(Deaf);
+        let age = Some(Duration::from_secs(8_000));
+        let store = rig.store(Retain { age, bytes: Some(1 << 20), events: Some(100) }).await;
+        let stream = store.open(&name, nobody).await.unwrap();
+        let oldest = stream.bounds().floor;
+        for moment in [100_000, 100_001, 101_100, 102_200] {
+            append_at(&rig, &stream, moment).await;
+        }
+        // By age alone, while nothing comes: each lies in a segment of its own but the first two.
+        let idle = pace(0.0, 0.0);
+        assert_eq!(stream.kept_for(oldest.plus(3), idle), seconds(8_000 - 1_100));
+        rig.clock.set(Timestamp::from_millis(103_200_000));
+        assert_eq!(stream.kept_for(oldest.plus(3), idle), seconds(8_000 - 2_100));
+        // A hundred are kept, and one more than this one is there.
+        assert_eq!(stream.kept_for(oldest.plus(2), pace(1.0, 0.0)), seconds(98));
+        // All bytes from the event's segment on stay while there is no more than 1 MiB.
+        let held = stream.bounds().bytes;
+        let bytes = u32::try_from((1 << 20) - held).unwrap();
+        assert_eq!(stream.kept_for(oldest, pace(0.0, f64::from(bytes) / 60.0)), seconds(60));
+        stream.close().await.unwrap();
+    });
+}
+
+#[test]
+fn what_no_rule_takes_is_kept_for_ever() {
+    let rig = RealRig::new(Io::Pool);
+    run(Io::Pool, async {
+        let store = rig.store(Retain::default()).await;
+        let name = StreamName::new("s").unwrap();
+        let stream = store.open(&name, Rc::new(Deaf)).await.unwrap();
+        append_at(&rig, &stream, 5).await;
+        let fast = Pace { events: 1e9, bytes: 1e12 };
+        assert_eq!(stream.kept_for(stream.bounds().floor, fast), None);
+        stream.close().await.unwrap();
+    });
+}
+
+/// Nobody who would listen.
+struct Deaf;
+
+impl Observer for Deaf {
+    fn visible(&self, _: &crate::store::Block) {}
 }
 
 #[test]

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod guide;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Deref;
