@@ -1,4 +1,4 @@
-//! Numbers of several rounds in rows and columns, for people and programs. Pure.
+//! Numbers of several rounds in rows and columns, for people and programs.
 
 use serde::Serialize;
 
@@ -35,8 +35,12 @@ impl Sheet {
         Self { title, columns: Vec::new(), rows: Vec::new(), ratios: Vec::new() }
     }
 
-    /// Adds what a round found for a row. Rows and columns stand in the order of their coming.
+    /// Adds what a round found for a row, and says it on standard error: a long run shows that it
+    /// goes on. Rows and columns stand in the order of their coming.
     pub(crate) fn add(&mut self, row: &str, values: &[(&'static str, f64)]) {
+        let told: Vec<String> =
+            values.iter().map(|(column, value)| format!("{column} {}", number(*value))).collect();
+        eprintln!("{row}: {}", told.join("; "));
         let index = self.rows.iter().position(|known| known.name == row);
         let index = index.unwrap_or_else(|| {
             self.rows.push(Row { name: row.to_owned(), cells: Vec::new() });

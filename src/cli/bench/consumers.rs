@@ -140,7 +140,7 @@ fn failure(end: &End) -> Failure {
         }
         End::Closed(1013, reason) => {
             Failure::new(Exit::Failed, format!("the service can't serve a consumer: {reason}"))
-                .and("with events in RabbitMQ the stream has to be made there: ess bench --declare")
+                .and(DECLARE)
         }
         End::Closed(code, reason) => {
             Failure::new(Exit::Failed, format!("the service closed a consumer: {code} {reason}"))
