@@ -110,10 +110,10 @@ struct Step {
 /// The commands of the marked blocks, in order.
 fn steps(text: &str, mark: &str) -> Vec<Step> {
     // A block in a list is indented; what is in ours is not.
-    let text: String = text.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).fold(
-        String::new(),
-        |text, line| text + line + "\n",
-    );
+    let text: String = text
+        .lines()
+        .map(|line| line.strip_prefix("  ").unwrap_or(line))
+        .fold(String::new(), |text, line| text + line + "\n");
     let mark = format!("{mark}\n```");
     let mut steps: Vec<Step> = Vec::new();
     for marked in text.split(&mark).skip(1) {
