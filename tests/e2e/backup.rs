@@ -339,8 +339,7 @@ fn damage_is_found_and_not_restored_unasked() {
     };
     // A flipped bit, a lost segment, a lost stream.
     let first = &segments(&target, "orders")[0];
-    let whole = fs::read(first).expect("readable");
-    let mut flipped = whole.clone();
+    let mut flipped = fs::read(first).expect("readable");
     flipped[2_000] ^= 1;
     fs::write(first, &flipped).expect("writable");
     wrong("damaged from event 1 on");
