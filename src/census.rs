@@ -11,9 +11,10 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Ordinal, StreamName, Timestamp};
+use crate::event::{Cause, Ordinal, StreamName, Timestamp};
+use crate::meter::{DurationCounts, Tallied};
 use crate::registry::EventStream;
-use crate::store::Pace;
+use crate::store::{Pace, Vitals};
 
 /// The service.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +27,12 @@ pub struct Census {
     pub connections: usize,
     /// Streams that event streams are registered for.
     pub streams_registered: usize,
+    /// Most connections there may be.
+    pub connections_max: usize,
     /// Messages that wait in each shard's mailbox, also of those that are late.
     pub mailboxes: Vec<usize>,
+    /// What the process takes; `None` when the kernel doesn't say.
+    pub process: Option<Process>,
 }
 
 /// One shard.
@@ -49,6 +54,16 @@ pub struct ShardCensus {
     pub tail_sends: u64,
     /// Reads of a stream's history for a consumer since the start.
     pub log_reads: u64,
+    /// How long publishes took that were stored, from the whole request to its answer.
+    pub publishes: DurationCounts,
+    /// Answers to HTTP requests since the start, by port and status.
+    pub responses: Tallied<(Port, u16)>,
+    /// WebSockets since the start that were told at once why they can't be consumers.
+    pub refusals: Tallied<Cause>,
+    /// Consumers that have ended since the start.
+    pub closes: Tallied<Cause>,
+    /// How its store is doing.
+    pub vitals: Vitals,
     /// Its consumers.
     pub consumers: Consumers,
     /// Its streams, largest first ([`StreamCensus::rank`]), at most
@@ -56,6 +71,28 @@ pub struct ShardCensus {
     pub streams: Vec<StreamCensus>,
     /// The other streams in sum.
     pub others: Sum,
+}
+
+/// What the process takes of the machine.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Process {
+    /// Memory that is resident, in bytes.
+    pub resident_bytes: u64,
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// How many it may open; `None` without a limit.
+    pub descriptors_max: Option<u64>,
+    /// Processor time of all its threads since the start.
+    pub busy: Duration,
+}
+
+/// One of the ports.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Port {
+    /// Clients connect here.
+    Public,
+    /// The Account Server's.
+    Internal,
 }
 
 /// What a shard waits for work with.
@@ -185,6 +222,22 @@ impl Census {
         all
     }
 
+    /// How the store is doing on all shards.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        let mut all = Vitals::default();
+        self.shards.iter().for_each(|shard| all.add(&shard.vitals));
+        all
+    }
+
+    /// How long publishes took on all shards.
+    #[must_use]
+    pub fn publishes(&self) -> DurationCounts {
+        let mut all = DurationCounts::default();
+        self.shards.iter().for_each(|shard| all.add(&shard.publishes));
+        all
+    }
+
     /// Streams that are open.
     #[must_use]
     pub fn streams_open(&self) -> usize {
@@ -290,6 +343,11 @@ mod tests {
             traffic: Traffic::default(),
             tail_sends: 0,
             log_reads: 0,
+            publishes: DurationCounts::default(),
+            responses: Vec::new(),
+            refusals: Vec::new(),
+            closes: Vec::new(),
+            vitals: Vitals::default(),
             consumers: Consumers::default(),
             streams,
             others,

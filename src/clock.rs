@@ -3,6 +3,7 @@
 //! Logic takes `now` as an argument or holds a [`Clock`], so that a test owns time.
 
 use std::cell::Cell;
+use std::num::NonZeroU64;
 use std::ops::Add;
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -69,10 +70,16 @@ pub fn thread_busy() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
+/// Processor time that all threads of the process have used so far.
+#[must_use]
+pub fn process_busy() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}
+
 /// A moment of [`monotonic`] time in half the room that an `Instant` takes: every consumer keeps a
 /// few.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Tick(u64);
+pub struct Tick(NonZeroU64);
 
 impl Tick {
     /// Now.
@@ -80,13 +87,18 @@ impl Tick {
     pub fn now() -> Self {
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
         let origin = ORIGIN.get_or_init(monotonic);
-        Self(nanos(monotonic().saturating_duration_since(*origin)))
+        Self::at(nanos(monotonic().saturating_duration_since(*origin)))
     }
 
     /// How long ago `earlier` was at this moment; nothing when it is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
+
+    /// So many nanoseconds after the first of all; never zero, so that no moment costs no room.
+    fn at(nanos: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 }
 
@@ -115,5 +127,6 @@ mod tests {
         assert_eq!(now.since(later), Duration::ZERO);
         assert!(later > now && now + Duration::MAX > later);
         assert!(Tick::now() >= now);
+        assert_eq!(size_of::<Option<Tick>>(), 8);
     }
 }

@@ -277,6 +277,29 @@ pub const CLIENT_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// in milliseconds: a service that pings every 20 s is never silent so long.
 pub const LISTEN_SILENCE_MILLIS_MAX: u64 = 30_000;
 
+/// Most consumers of `ess bench`: with the service on the same machine both stay far from the
+/// usual 1,024 descriptors times a few.
+pub const BENCH_CONSUMERS_MAX: u64 = 1_000;
+
+/// Most events a second of `ess bench`.
+pub const BENCH_RATE_MAX: u64 = 10_000;
+
+/// Most consumers times events a second of `ess bench`: about a third of what one core delivers
+/// one by one, so that a service that has other work keeps up with both.
+pub const BENCH_DELIVERIES_MAX: u64 = 100_000;
+
+/// Largest event of `ess bench`, in bytes.
+pub const BENCH_EVENT_BYTES_MAX: u64 = 16 * 1024;
+
+/// Smallest event of `ess bench`, in bytes: room for when it was due.
+pub const BENCH_EVENT_BYTES_MIN: u64 = 32;
+
+/// How long `ess bench` publishes at most, in milliseconds.
+pub const BENCH_MILLIS_MAX: u64 = 300_000;
+
+/// Silence after which `ess bench` no longer waits for what is missing, in milliseconds.
+pub const BENCH_DRAIN_MILLIS_MAX: u64 = 10_000;
+
 /// First wait before `ess listen` reconnects, in milliseconds; doubled with each failure.
 pub const RECONNECT_MILLIS_MIN: u64 = 250;
 

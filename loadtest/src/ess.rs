@@ -35,8 +35,17 @@ pub(crate) struct Ess {
 impl Ess {
     /// Starts the service on the server's core, and creates its event streams.
     pub(crate) fn start(load: &Load, service: &Service) -> io::Result<Self> {
+        Self::start_beside(load, service, 0)
+    }
+
+    /// The same with other streams before, each with one event, that nothing more happens to.
+    pub(crate) fn start_beside(load: &Load, service: &Service, others: u64) -> io::Result<Self> {
         let cores = Cores { server: load.server_core, client: load.client_core };
         let running = Running::start(service, cores, &[])?;
+        for stream in 0..others {
+            let created = running.create(&format!("other-{stream}"))?;
+            running.fill(&created, load.bytes as usize, 1, 1)?;
+        }
         let created = (0..load.streams).map(|stream| running.create(&format!("load-{stream}")));
         let created = created.collect::<io::Result<_>>()?;
         let empty = Memory::of(running.pid())?;

@@ -4,11 +4,16 @@
 //! [`crate::config`] reads them, with the environment and the file. They are accepted before the
 //! word `serve` too, and without it.
 
+use std::ops::RangeInclusive;
+
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, builder::NonEmptyStringValueParser};
 
 use super::exit;
 use crate::config::Flags;
 use crate::config::options::{Arity, Group, SETTINGS};
+use crate::limits::{
+    BENCH_CONSUMERS_MAX, BENCH_EVENT_BYTES_MAX, BENCH_EVENT_BYTES_MIN, BENCH_RATE_MAX,
+};
 
 /// The whole command line.
 pub(super) fn tree() -> Command {
@@ -18,7 +23,7 @@ pub(super) fn tree() -> Command {
         .override_usage("ess [FLAGS OF SERVE]\n       ess <COMMAND> [ARGUMENTS]")
         .after_help(format!("{EXAMPLES}\n\n{}", exit::table()))
         .args(serving().into_iter().map(|arg| arg.hide(true)))
-        .subcommands([serve(), publish(), listen(), streams(), health(), check()])
+        .subcommands([serve(), publish(), listen(), streams(), bench(), health(), check()])
         .subcommands([backup(), verify(), restore()])
         .max_term_width(100)
 }
@@ -30,6 +35,7 @@ Examples:
   ess streams create weather                 make an event stream for a routing key
   ess publish weather 'it rains'             publish an event; prints its ordinal
   ess listen weather -o 0                    print all events kept, then new ones
+  ess bench                                  how fast a running service is, from outside
   ess backup /backups/monday                 copy the data directory, also while ess runs
   ess check                                  what is configured, and what is wrong with it
   ess help listen                            more about a command";
@@ -253,17 +259,52 @@ fn listen() -> Command {
                 .default_value("1d")
                 .help("Give a lost connection up after so long"),
         )
-        .arg(
-            Arg::new("ws")
-                .long("ws")
-                .value_name("URL")
-                .help("Public port of the service [ESS_WS; default ws://localhost:8080]"),
-        )
+        .arg(ws("Public port of the service [ESS_WS; default ws://localhost:8080]"))
         .arg(api())
         .after_help(
             "Examples:\n  ess listen weather\n  ess listen weather -o 0 --count 10\n  \
              ess listen ws://localhost:8080/event-stream/8f2c… -d '1 May 2025 9:30+02:00'\n  \
              ess listen weather --json | jq .text",
+        )
+}
+
+fn ws(help: &'static str) -> Arg {
+    Arg::new("ws").long("ws").value_name("URL").help(help)
+}
+
+fn bench() -> Command {
+    let number = |name: &'static str, range: RangeInclusive<u64>, default: &'static str| {
+        let parser = clap::value_parser!(u64).range(range);
+        Arg::new(name).long(name).value_name("N").value_parser(parser).default_value(default)
+    };
+    Command::new("bench")
+        .about("Measure a running service from outside: latency to consumers, durable publishing")
+        .long_about(
+            "Makes an event stream of its own, connects consumers, publishes at a fixed rate, and \
+             prints how long events took from when they were due: until they were stored, until a \
+             consumer had them, until the last consumer had them. The stream is deleted at the \
+             end, also after Ctrl-C. Bounded, so that it can run beside other work: at most 1,000 \
+             consumers, 100,000 deliveries a second, five minutes. Exits with 1 when an event is \
+             missing at a consumer.",
+        )
+        .args([
+            number("consumers", 1..=BENCH_CONSUMERS_MAX, "100").short('n').help("Consumers"),
+            number("rate", 1..=BENCH_RATE_MAX, "100").help("Events a second"),
+            number("bytes", BENCH_EVENT_BYTES_MIN..=BENCH_EVENT_BYTES_MAX, "256")
+                .help("Bytes of an event"),
+            Arg::new("time")
+                .long("time")
+                .value_name("DURATION")
+                .default_value("10s")
+                .help("How long to publish, at most 5m"),
+            switch("declare", "Make the stream in RabbitMQ too, and take it away there"),
+            json("Print an object; times in milliseconds"),
+            ws("Public port of the service [ESS_WS; default: the one in the locations given out]"),
+            api(),
+        ])
+        .after_help(
+            "Examples:\n  ess bench\n  ess bench --consumers 1000 --rate 20 --time 1m\n  \
+             ess bench --api http://ess:8081 --ws ws://ess:8080 --json | jq .due_to_consumer_ms",
         )
 }
 

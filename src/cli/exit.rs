@@ -18,6 +18,8 @@ pub(super) enum Exit {
     Unknown,
     /// The service ended the stream.
     Ended,
+    /// Somebody pressed Ctrl-C, and what had to be taken away was.
+    Interrupted,
 }
 
 /// Every exit code and what the help says of it.
@@ -30,7 +32,7 @@ const TABLE: [(u8, &str); 7] = [
     (Exit::Usage.code(), "wrong usage: a flag, a value, the configuration"),
     (Exit::Unreachable.code(), "the service can't be reached, or stopped answering"),
     (Exit::Unknown.code(), "there is no such event stream"),
-    (Exit::Ended.code(), "listen: the service ended the stream (it was deleted, or displaced)"),
+    (Exit::Ended.code(), "the service ended what was listened to (it was deleted, or displaced)"),
     (INTERRUPTED, "interrupted with Ctrl-C"),
 ];
 
@@ -46,6 +48,7 @@ impl Exit {
             Self::Unreachable => 3,
             Self::Unknown => 4,
             Self::Ended => 5,
+            Self::Interrupted => INTERRUPTED,
         }
     }
 }

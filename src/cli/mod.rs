@@ -6,6 +6,7 @@
 
 mod api;
 mod backup;
+mod bench;
 mod check;
 mod command;
 mod exit;
@@ -70,6 +71,10 @@ fn client(root: &ArgMatches, name: &str, inner: &ArgMatches) -> Outcome {
     if let Some((flag, _)) = command::flags(&[root]).first() {
         let line = format!("--{flag} is a flag of ess serve and means nothing to ess {name}");
         return Err(Failure::new(Exit::Usage, line));
+    }
+    if name == "bench" {
+        // Has something to take away first.
+        return bench::run(inner);
     }
     end_on_interrupt()?;
     match name {

@@ -12,7 +12,7 @@ mod timestamp;
 
 pub use cursor::Cursor;
 pub use ordinal::Ordinal;
-pub use reason::Reason;
+pub use reason::{Cause, Reason, may_return};
 pub use start::Start;
 pub use stream_name::{StreamName, StreamNameError};
 pub use timestamp::Timestamp;

@@ -37,6 +37,12 @@ impl Sockets {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Connections that there may be.
+    #[must_use]
+    pub const fn max(&self) -> usize {
+        self.max
+    }
+
     /// Whether no more should be accepted. Shards that look at the same moment may together accept
     /// a few more.
     #[must_use]

@@ -1,5 +1,6 @@
 //! What an operator sees of a running service.
 //!
-//! [`logging`] is the log. Nothing here decides anything.
+//! [`logging`] is the log, [`process`] what it takes of the machine. Nothing here decides anything.
 
 pub mod logging;
+pub mod process;

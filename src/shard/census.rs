@@ -23,12 +23,13 @@ use crate::event::Ordinal;
 use crate::limits::{
     CENSUS_AGE_MAX, CENSUS_STREAMS_MAX, CENSUS_TIMEOUT, FAN_OUT_TURN, STALLED_AFTER,
 };
+use crate::observe::process::process;
 use crate::store::{Store, StreamStore};
 use crate::wait::Permits;
 
 use super::context::Shard;
 use super::home::Home;
-use super::mailbox::Message;
+use super::mailbox::{Mailboxes, Message};
 use super::session::Session;
 
 /// Takes the census, one at a time.
@@ -57,13 +58,28 @@ impl Taker {
     }
 }
 
-/// Asks every shard at once and waits for all, but not for long.
-async fn take<S: Store>(shard: &Rc<Shard<S>>) -> Census {
-    let count = shard.mailboxes.len();
-    let (reply, answers) = bounded(count);
+async fn take<S: Store>(shard: &Shard<S>) -> Census {
     let mailboxes = shard.mailboxes.depths();
+    let process = monoio::spawn_blocking(process);
+    let (shards, late) = ask(&shard.mailboxes).await;
+    let process = process.await.ok().and_then(Result::ok);
+    Census {
+        shards,
+        late,
+        connections: shard.sockets.open(),
+        connections_max: shard.sockets.max(),
+        streams_registered: shard.directory.borrow().streams(),
+        mailboxes,
+        process,
+    }
+}
+
+/// Asks every shard at once and waits for all, but not for long: who answered, and who is missing.
+async fn ask(mailboxes: &Mailboxes) -> (Vec<ShardCensus>, Vec<usize>) {
+    let count = mailboxes.len();
+    let (reply, answers) = bounded(count);
     for index in 0..count {
-        let (mailboxes, reply) = (shard.mailboxes.clone(), reply.clone());
+        let (mailboxes, reply) = (mailboxes.clone(), reply.clone());
         // A full mailbox of one is in nobody else's way.
         monoio::spawn(timeout(CENSUS_TIMEOUT, async move {
             mailboxes.send(index, Message::Census { reply }).await;
@@ -76,13 +92,7 @@ async fn take<S: Store>(shard: &Rc<Shard<S>>) -> Census {
     shards.sort_by_key(|one: &ShardCensus| one.index);
     let answered = |index: &usize| shards.iter().any(|one| one.index == *index);
     let late = (0..count).filter(|index| !answered(index)).collect();
-    Census {
-        late,
-        shards,
-        connections: shard.sockets.open(),
-        streams_registered: shard.directory.borrow().streams(),
-        mailboxes,
-    }
+    (shards, late)
 }
 
 /// Takes answers until nobody is left who could give one.
@@ -125,6 +135,11 @@ pub(super) async fn count<S: Store>(shard: &Rc<Shard<S>>) -> ShardCensus {
         traffic: shard.meters.flow.traffic(),
         tail_sends: shard.meters.tail_sends.get(),
         log_reads: shard.meters.log_reads.get(),
+        publishes: shard.meters.publishes.get(),
+        responses: shard.meters.responses.get(),
+        refusals: shard.meters.refusals.get(),
+        closes: shard.meters.closes.get(),
+        vitals: shard.store.vitals(),
         consumers,
         streams,
         others,
@@ -216,5 +231,75 @@ fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Tick) -> StreamCensus {
         traffic,
         consumers: crowd.consumers,
         slowest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::{Driver, Traffic};
+    use crate::limits::MAILBOX_MESSAGES_MAX;
+    use crate::meter::DurationCounts;
+    use crate::store::Vitals;
+
+    fn answer(index: usize) -> ShardCensus {
+        ShardCensus {
+            index,
+            driver: Driver::Epoll,
+            stopping: false,
+            busy: Default::default(),
+            requests: 0,
+            traffic: Traffic::default(),
+            tail_sends: 0,
+            log_reads: 0,
+            publishes: DurationCounts::default(),
+            responses: Vec::new(),
+            refusals: Vec::new(),
+            closes: Vec::new(),
+            vitals: Vitals::default(),
+            consumers: Consumers::default(),
+            streams: Vec::new(),
+            others: Sum::default(),
+        }
+    }
+
+    /// What is found where of two shards the second answers, and the first doesn't in this way.
+    fn asked(first: impl FnOnce(&Mailboxes, Receiver<Message>) -> Option<Receiver<Message>>) {
+        let builder = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new().enable_timer();
+        builder.build().expect("epoll is there").block_on(async {
+            let (mailboxes, mut inboxes) = Mailboxes::new(2);
+            let (last, one) = (inboxes.pop().unwrap(), inboxes.pop().unwrap());
+            let _kept = first(&mailboxes, one);
+            monoio::spawn(async move {
+                while let Ok(Message::Census { reply }) = last.recv().await {
+                    let _ = reply.try_send(answer(1));
+                }
+            });
+            let (shards, late) = ask(&mailboxes).await;
+            assert_eq!((shards.len(), shards[0].index, late), (1, 1, vec![0]));
+        });
+    }
+
+    #[test]
+    fn a_shard_that_has_ended_is_missing() {
+        asked(|_, inbox| {
+            drop(inbox);
+            None
+        });
+    }
+
+    #[test]
+    fn a_shard_that_is_stuck_is_waited_for_and_then_missing() {
+        asked(|_, inbox| Some(inbox));
+    }
+
+    #[test]
+    fn a_full_mailbox_is_in_nobody_elses_way() {
+        asked(|mailboxes, inbox| {
+            for _ in 0..MAILBOX_MESSAGES_MAX {
+                mailboxes.send_blocking(0, Message::Stop);
+            }
+            Some(inbox)
+        });
     }
 }

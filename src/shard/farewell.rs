@@ -12,28 +12,31 @@ use crate::observe::logging::ACCESS;
 use crate::proto::http::RequestId;
 use crate::proto::websocket::frame::{Opcode, put_header};
 use crate::proto::websocket::{Fact, Ignored, Inbound, Sink, Slice, close};
+use crate::store::Store;
 
+use super::context::Shard;
 use super::http::Connection;
 
 /// Answers the handshake, tells why nothing follows, and waits for the peer's close.
-pub(super) async fn refuse(
-    turnstile: &Turnstile,
+pub(super) async fn refuse<S: Store>(
+    shard: &Shard<S>,
     socket: Socket,
     greeting: &[u8],
     reason: &Reason,
     request: &RequestId,
 ) {
-    let (peer, Reason { code, text }) = (socket.peer(), reason);
+    let (peer, Reason { code, text, .. }) = (socket.peer(), reason);
     info!(
         target: ACCESS,
         request_id:% = request, peer:% = peer, method = "WEBSOCKET", code = *code, reason:% = text;
         "{peer} WEBSOCKET closed {code} {text:?}",
     );
+    shard.meters.refusals.add(reason.cause, 1);
     let mut bytes = greeting.to_vec();
     bytes.extend_from_slice(&close::frame(reason.code, &reason.text));
     if let Ok(Ok(())) = timeout(HTTP_WRITE_TIMEOUT, socket.write_all(&bytes)).await {
         // Whoever doesn't answer in time is cut off.
-        let _ = timeout(REFUSED_TIMEOUT, wait_for_close(turnstile, &socket)).await;
+        let _ = timeout(REFUSED_TIMEOUT, wait_for_close(&shard.turnstile, &socket)).await;
     }
 }
 

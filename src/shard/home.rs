@@ -247,7 +247,7 @@ impl<S: Store> Home<S> {
             close_received: Cell::new(false),
             faulty: Cell::new(false),
             ended: OnceCell::new(),
-            stats: Cell::new((placement.cursor.ordinal, now)),
+            stats: Cell::new((0, None)),
             home,
         }
     }
@@ -258,9 +258,20 @@ impl<S: Store> Home<S> {
         assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
         let gone = super::reasons::GONE;
         let reason = session.ended.get().map_or(&gone, |ended| &ended.reason);
-        let Reason { code, text } = reason;
+        self.shard.meters.closes.add(reason.cause, 1);
+        let Reason { code, text, .. } = reason;
         let (peer, uuid) = (session.socket.peer(), &session.event_stream.uuid);
-        let next = session.consumer.borrow().cursor().ordinal.get();
+        let consumer = session.consumer.borrow();
+        let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal.get());
+        if self.shard.config.message_stats_interval > 0 {
+            let ceiling = self.ceiling().get();
+            info!(
+                request_id:% = session.request, event_stream:% = uuid, events = delivered,
+                next = next, of = ceiling;
+                "EventStream {uuid} {peer}: ended, {delivered} events sent in all, next {next} of \
+                 {ceiling}",
+            );
+        }
         info!(
             target: ACCESS,
             request_id:% = session.request, peer:% = peer, method = "WEBSOCKET",

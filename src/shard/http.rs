@@ -8,17 +8,21 @@ use bytes::Bytes;
 use log::info;
 use monoio::time::timeout;
 
+use crate::census::Port;
 use crate::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_IDLE_TIMEOUT, HTTP_LINGER_BYTES_MAX,
     HTTP_LINGER_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT,
 };
+use crate::meter::Tally;
 use crate::net::{Socket, Turnstile};
 use crate::observe::logging::ACCESS;
 use crate::proto::http::{
     Body, CONTINUE, Fault, Head, REQUEST_ID, Reply, RequestId, Response, parse,
 };
+use crate::store::Store;
 
 use super::budget::{Budget, Share};
+use super::context::Shard;
 use super::request_ids::RequestIds;
 
 /// The request's target as it was sent.
@@ -36,6 +40,8 @@ pub(super) struct Connection {
     arrived: Vec<u8>,
     turnstile: Turnstile,
     ids: Rc<RequestIds>,
+    port: Port,
+    responses: Rc<Tally<(Port, u16)>>,
 }
 
 /// Why no request can be had from a connection.
@@ -60,8 +66,10 @@ impl From<io::Error> for Stop {
 
 impl Connection {
     /// A fresh connection.
-    pub(super) const fn new(socket: Socket, turnstile: Turnstile, ids: Rc<RequestIds>) -> Self {
-        Self { socket, arrived: Vec::new(), turnstile, ids }
+    pub(super) fn new<S: Store>(shard: &Shard<S>, socket: Socket, port: Port) -> Self {
+        let (turnstile, responses) = (shard.turnstile.clone(), Rc::clone(&shard.meters.responses));
+        let ids = Rc::clone(&shard.request_ids);
+        Self { socket, arrived: Vec::new(), turnstile, ids, port, responses }
     }
 
     /// The next request's head and the name of the request; `None` when there will be none, and
@@ -167,6 +175,7 @@ impl Connection {
         reply: Reply,
         id: &RequestId,
     ) -> io::Result<()> {
+        self.responses.add((self.port, response.status()), 1);
         let response = response.with_header(REQUEST_ID, id.to_string());
         let mut bytes = Vec::new();
         response.encode(reply, &mut bytes);

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use log::error;
 use slab::Slab;
 
-use crate::event::Reason;
+use crate::event::{Cause, Reason};
 use crate::limits::{INBOX_READS_MAX, READ_BUFFER_BYTES};
 use crate::net::{Poller, Ready};
 use crate::proto::websocket::{Fact, Ignored, close};
@@ -170,9 +170,11 @@ fn act<S: Store>(session: &Rc<Session<S>>, fact: Fact) {
         Fact::Pong(_) | Fact::Message { .. } => {}
         Fact::Close { code, reason } => {
             // 1005 stands for a close without a code (RFC 6455 §7.1.5).
-            let ended = Reason::new(code.unwrap_or(1005), reason);
+            let ended = Reason::new(Cause::Client, code.unwrap_or(1005), reason);
             session.close_arrived(&close::echo(code), ended);
         }
-        Fact::Fault(fault) => session.fail(&Reason::fixed(fault.close_code(), fault.text())),
+        Fact::Fault(fault) => {
+            session.fail(&Reason::fixed(Cause::Protocol, fault.close_code(), fault.text()));
+        }
     }
 }

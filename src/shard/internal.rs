@@ -7,6 +7,8 @@ use log::error;
 
 use monoio::time::timeout;
 
+use crate::census::Port;
+use crate::clock::monotonic;
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::health::{self, Health, Probe};
 use crate::doors::management::{Call, call, metrics, route};
@@ -31,8 +33,7 @@ pub(super) struct Desk {
 
 /// Serves one connection until it is closed.
 pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, desk: Rc<Desk>, socket: Socket) {
-    let ids = Rc::clone(&shard.request_ids);
-    let mut connection = Connection::new(socket, shard.turnstile.clone(), ids);
+    let mut connection = Connection::new(&shard, socket, Port::Internal);
     let mut first = true;
     loop {
         let Some((head, id)) = connection.request(first).await else { return };
@@ -151,8 +152,12 @@ async fn perform<S: Store>(
         Call::Publish { id, publication } => {
             let found = shard.directory.borrow().by_id(id);
             let Some(event_stream) = found else { return answer::not_known(&id) };
+            let begun = monotonic();
             match shard.append(&event_stream.routing_key, publication).await {
-                Ok(receipt) => answer::published(&receipt),
+                Ok(receipt) => {
+                    shard.meters.publishes.add(monotonic().saturating_duration_since(begun));
+                    answer::published(&receipt)
+                }
                 Err(AppendError::Closed) if shard.directory.borrow().by_id(id).is_some() => {
                     answer::failed("The stream's log can't be opened; see the service's log")
                 }

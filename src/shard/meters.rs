@@ -1,11 +1,13 @@
 //! What a shard and its streams count while they work, for the census.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
-use crate::census::Traffic;
+use crate::census::{Port, Traffic};
 use crate::clock::Tick;
+use crate::event::Cause;
 use crate::limits::PACE_WINDOW;
-use crate::meter::Count;
+use crate::meter::{Count, Durations, Tally};
 use crate::store::Pace;
 
 /// What a shard counts.
@@ -17,6 +19,13 @@ pub(super) struct Meters {
     pub(super) tail_sends: Count,
     /// Reads of a stream's history for a consumer.
     pub(super) log_reads: Count,
+    /// Publishes that were stored, from the whole request to its answer.
+    pub(super) publishes: Durations,
+    pub(super) responses: Rc<Tally<(Port, u16)>>,
+    /// WebSockets that were told at once why they can't be consumers.
+    pub(super) refusals: Tally<Cause>,
+    /// Consumers that have ended.
+    pub(super) closes: Tally<Cause>,
 }
 
 /// What passed through.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use log::{info, warn};
 
+use crate::census::Port;
 use crate::clock::Clock;
 use crate::doors::events::{Admission, admit, start};
-use crate::event::{Reason, Start};
+use crate::event::{Cause, Reason, Start};
 use crate::net::Socket;
 use crate::observe::logging::ACCESS;
 use crate::proto::http::{Framing, Head, Reply, RequestId};
@@ -22,8 +23,7 @@ use super::reasons;
 
 /// Serves one connection until it is closed or has become a consumer.
 pub(super) async fn serve<S: Store>(shard: Rc<Shard<S>>, socket: Socket) {
-    let ids = Rc::clone(&shard.request_ids);
-    let mut connection = Connection::new(socket, shard.turnstile.clone(), ids);
+    let mut connection = Connection::new(&shard, socket, Port::Public);
     let mut first = true;
     loop {
         let Some((head, id)) = connection.request(first).await else { return };
@@ -68,16 +68,16 @@ async fn upgrade<S: Store>(
         request_id:% = request, peer:% = peer, method = "WEBSOCKET", url = target, status = 101;
         "{peer} WEBSOCKET {target} 101",
     );
-    let turnstile = &shard.turnstile;
     let wanted = destination(shard, head, uuid);
     let (event_stream, start) = match wanted {
         Ok(_) if !early.is_empty() => {
-            let reason = Reason::fixed(1002, "Data before the handshake was answered");
-            return farewell::refuse(turnstile, socket, &greeting, &reason, &request).await;
+            let reason =
+                Reason::fixed(Cause::Protocol, 1002, "Data before the handshake was answered");
+            return farewell::refuse(shard, socket, &greeting, &reason, &request).await;
         }
         Ok(wanted) => wanted,
         Err(reason) => {
-            return farewell::refuse(turnstile, socket, &greeting, &reason, &request).await;
+            return farewell::refuse(shard, socket, &greeting, &reason, &request).await;
         }
     };
     let home = shard.home_of(&event_stream.routing_key);
@@ -133,7 +133,6 @@ async fn join<S: Store>(
     greeting: Vec<u8>,
     request: RequestId,
 ) {
-    let turnstile = &shard.turnstile;
     // It may have been deleted while the socket was on its way.
     let known = shard.directory.borrow().by_uuid(&event_stream.uuid).is_some();
     let reason = match shard.home(&event_stream.routing_key) {
@@ -145,10 +144,10 @@ async fn join<S: Store>(
             match home.join(socket, event_stream, start, &greeting, &request).await {
                 Ok(()) => return,
                 Err((socket, reason)) => {
-                    return farewell::refuse(turnstile, socket, &greeting, &reason, &request).await;
+                    return farewell::refuse(shard, socket, &greeting, &reason, &request).await;
                 }
             }
         }
     };
-    farewell::refuse(turnstile, socket, &greeting, &reason, &request).await;
+    farewell::refuse(shard, socket, &greeting, &reason, &request).await;
 }

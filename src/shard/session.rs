@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Tick;
-use crate::event::{Cursor, Ordinal, Reason};
+use crate::event::{Cursor, Reason};
 use crate::hub::{Consumer, Outcome, Step, Tail};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
 use crate::net::Parked;
@@ -58,8 +58,8 @@ pub(super) struct Session<S: Store> {
     pub(super) faulty: Cell<bool>,
     /// Set once it ends.
     pub(super) ended: OnceCell<Box<Ended>>,
-    /// Ordinal and moment of the last stats line.
-    pub(super) stats: Cell<(Ordinal, Tick)>,
+    /// The events it had been sent when a stats line was last written, and when that was.
+    pub(super) stats: Cell<(u64, Option<Tick>)>,
 }
 
 /// How a session ends.

@@ -72,15 +72,16 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Tick) {
 /// Says how far a consumer came, every so many events but not all the time.
 fn stats_line<S: Store>(session: &Session<S>, now: Tick) {
     let interval = session.home.shard.config.message_stats_interval;
-    let (last, when) = session.stats.get();
-    let next = session.consumer.borrow().cursor().ordinal;
-    let passed = next.since(last);
-    if interval == 0 || passed < interval || now.since(when) < STATS_PAUSE {
+    let (told, when) = session.stats.get();
+    let consumer = session.consumer.borrow();
+    let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal);
+    let early = |when| now.since(when) < STATS_PAUSE;
+    if interval == 0 || delivered - told < interval || when.is_some_and(early) {
         return;
     }
-    session.stats.set((next, now));
+    session.stats.set((delivered, Some(now)));
     let (uuid, peer) = (&session.event_stream.uuid, session.socket.peer());
-    let ceiling = session.home.ceiling();
+    let (passed, ceiling) = (delivered - told, session.home.ceiling());
     info!(
         request_id:% = session.request, event_stream:% = uuid, events = passed,
         next = next.get(), of = ceiling.get();

@@ -35,6 +35,7 @@ mod memory;
 pub mod rabbit;
 mod receipts;
 mod row;
+mod vitals;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub use declaration::{Declaration, DeclareError, Declared};
 pub use error::{AppendError, ReadError, StoreError};
 pub use glance::{Glance, Pace};
 pub use memory::{MemoryReader, MemoryStore, MemoryStream};
+pub use vitals::{BrokerVitals, LinkCounts, Skip, Vitals};
 
 /// Opens and removes streams.
 #[expect(async_fn_in_trait, reason = "one thread per shard: nothing here is Send")]
@@ -95,6 +97,11 @@ pub trait Store: 'static {
     /// What keeps the store from serving now, one line for an operator, with what to do about it.
     fn trouble(&self) -> Option<String> {
         None
+    }
+
+    /// How it is doing, in numbers.
+    fn vitals(&self) -> Vitals {
+        Vitals::default()
     }
 
     /// Lets go of what the store has from elsewhere, once its streams are closed.

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from harness import ROOT, Skipped, check, run
+from harness import ROOT, Skipped, check, load, run
 
 # Containers
 
@@ -178,6 +178,190 @@ def filter_of(group):
 def the_unit_waits_for_the_drain():
     text = UNIT.read_text()
     assert "TimeoutStopSec=30s" in text and "Restart=on-failure" in text and "DynamicUser=yes" in text
+
+
+# What operators watch it with
+
+WATCH = ROOT / "docs/operate"
+
+
+def metrics():
+    """Name and type of each metric, from the guide, which a test of the code compares with it."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", (WATCH / "metrics.md").read_text(), re.MULTILINE)
+    assert len(rows) > 30, rows
+    return dict(rows)
+
+
+def check_names(expression):
+    """Every metric in an expression of Prometheus' exists."""
+    known = set()
+    for name, kind in metrics().items():
+        known |= {name + end for end in ("_bucket", "_sum", "_count")} if kind == "histogram" else {name}
+    named = re.findall(r"\b(?:ess|process)_\w+", expression)
+    assert named, f"an expression without a metric: {expression}"
+    unknown = set(named) - known
+    assert not unknown, f"{unknown} in {expression}"
+    counters = {name for name, kind in metrics().items() if kind == "counter"}
+    for name in named:
+        # A counter says something by how fast it grows.
+        grows = re.search(rf"(?:rate|increase)\({name}\b", expression)
+        assert name not in counters or grows, f"{name} is a counter: {expression}"
+
+
+def matches(schema, name):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "schema.json"
+        path.write_text(json.dumps(schema))
+        run("check-jsonschema", "--schemafile", path, WATCH / name)
+
+
+TEXT = {"type": "string", "minLength": 1}
+# Prometheus' own: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
+RULES = {
+    "type": "object",
+    "required": ["groups"],
+    "additionalProperties": False,
+    "properties": {
+        "groups": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "rules"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": TEXT,
+                    "rules": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {
+                            "type": "object",
+                            "required": ["alert", "expr", "labels", "annotations"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "alert": {"type": "string", "pattern": "^Ess[A-Za-z]+$"},
+                                "expr": TEXT,
+                                "for": {"type": "string", "pattern": "^[0-9]+[smh]$"},
+                                "labels": {
+                                    "type": "object",
+                                    "required": ["severity"],
+                                    "properties": {"severity": {"enum": ["critical", "warning"]}},
+                                },
+                                "annotations": {
+                                    "type": "object",
+                                    "required": ["summary", "description"],
+                                    "additionalProperties": False,
+                                    "properties": {"summary": TEXT, "description": TEXT},
+                                },
+                            },
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+@check
+def the_alerts_are_rules_about_metrics_that_exist():
+    matches(RULES, "alerts.yaml")
+    rules = [rule for group in load("docs/operate/alerts.yaml")["groups"] for rule in group["rules"]]
+    names = [rule["alert"] for rule in rules]
+    assert len(set(names)) == len(names) > 10, names
+    for rule in rules:
+        check_names(rule["expr"])
+        texts = " ".join(rule["annotations"].values())
+        for name in re.findall(r"\bess_[a-z_]+", texts):
+            assert name in metrics(), f"{rule['alert']} speaks of {name}"
+        for other in re.findall(r"\bEss\w+", texts):
+            assert other in names, f"{rule['alert']} refers to {other}"
+        for option in re.findall(r"--(\w[\w-]*)", texts):
+            known = (ROOT / "README.md").read_text() + "--ulimit"
+            assert f"--{option}" in known, f"{rule['alert']} speaks of --{option}"
+
+
+DATASOURCE = {
+    "type": "object",
+    "required": ["type", "uid"],
+    "properties": {"type": {"const": "prometheus"}, "uid": {"const": "${datasource}"}},
+}
+WHERE = {
+    "type": "object",
+    "required": ["x", "y", "w", "h"],
+    "properties": {
+        "x": {"type": "integer", "minimum": 0, "maximum": 23},
+        "y": {"type": "integer", "minimum": 0},
+        "w": {"type": "integer", "minimum": 1, "maximum": 24},
+        "h": {"type": "integer", "minimum": 1},
+    },
+}
+# Of Grafana's dashboard model what an import needs.
+DASHBOARD = {
+    "type": "object",
+    "required": ["title", "uid", "schemaVersion", "panels", "templating", "time"],
+    "properties": {
+        "title": TEXT,
+        "uid": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,40}$"},
+        "schemaVersion": {"type": "integer", "minimum": 36},
+        "panels": {
+            "type": "array",
+            "minItems": 10,
+            "items": {
+                "type": "object",
+                "required": ["id", "type", "title", "gridPos"],
+                "properties": {"id": {"type": "integer"}, "title": TEXT, "gridPos": WHERE},
+                "oneOf": [
+                    {"properties": {"type": {"const": "row"}}},
+                    {
+                        "required": ["datasource", "targets", "fieldConfig", "options"],
+                        "properties": {
+                            "type": {"enum": ["timeseries", "stat"]},
+                            "datasource": DATASOURCE,
+                            "targets": {
+                                "type": "array",
+                                "minItems": 1,
+                                "items": {
+                                    "type": "object",
+                                    "required": ["refId", "expr", "datasource"],
+                                    "properties": {
+                                        "refId": {"type": "string", "pattern": "^[A-Z]$"},
+                                        "expr": TEXT,
+                                        "datasource": DATASOURCE,
+                                    },
+                                },
+                            },
+                        },
+                    },
+                ],
+            },
+        },
+    },
+}
+
+
+@check
+def the_dashboard_loads_and_shows_metrics_that_exist():
+    matches(DASHBOARD, "dashboard.json")
+    dashboard = json.loads((WATCH / "dashboard.json").read_text())
+    assert {"datasource", "instance"} == {one["name"] for one in dashboard["templating"]["list"]}
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels), "an id stands once"
+    taken = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24, panel["title"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, f"{panel['title']} lies on another"
+        taken |= cells
+        targets = panel.get("targets", [])
+        assert len({target["refId"] for target in targets}) == len(targets), panel["title"]
+        for target in targets:
+            check_names(target["expr"])
 
 
 # Documents

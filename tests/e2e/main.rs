@@ -18,6 +18,7 @@
 mod support;
 
 mod backup;
+mod bench;
 mod broker;
 mod cli;
 mod content;
@@ -43,4 +44,5 @@ mod session;
 mod signals;
 mod stalls;
 mod starts;
+mod stats;
 mod talkers;

@@ -1,6 +1,12 @@
 //! `/metrics`: read with Prometheus' own parser, with consumers in every state.
 
-use crate::support::{Foreign, Library, Scrape, Server, Setup, Wire, everywhere};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{
+    Broker, Foreign, Library, Publisher, Scrape, Server, Setup, Wire, everywhere,
+};
 
 everywhere!(consumers_are_counted_by_how_they_do);
 
@@ -41,6 +47,13 @@ fn consumers_are_counted_by_how_they_do(setup: Setup) {
     // It has no label of its own, so that nobody takes it for the rest.
     assert_eq!(scrape.value("ess_stream_consumers{stream=\"(others)\"}"), 0.0);
     assert_eq!(scrape.get("ess_stream_next_ordinal{stream=\"(others)\"}"), None);
+    assert_eq!(scrape.value("ess_skipped_events_total{reason=\"bad_json\"}"), 1.0);
+    assert_eq!(scrape.value("ess_publish_duration_seconds_count"), 3.0);
+    assert!(scrape.value("ess_sync_duration_seconds_count") >= 3.0);
+    assert!(scrape.value("ess_sync_duration_seconds_bucket{le=\"+Inf\"}") >= 3.0);
+    assert!(scrape.value("process_resident_memory_bytes") > 0.0);
+    assert!(scrape.value("process_open_fds") < scrape.value("process_max_fds"));
+    assert_eq!(scrape.get("ess_broker_up"), None, "there is no broker");
     let driver = setup.driver.replace('-', "_");
     let shards = scrape.value(&format!("ess_shards{{driver=\"{driver}\"}}"));
     assert_eq!(shards, f64::from(setup.shards));
@@ -51,6 +64,7 @@ fn consumers_are_counted_by_how_they_do(setup: Setup) {
     for _ in 0..MUCH_EVENTS / 16 {
         server.publish_lines(large.id, &[event.as_str(); 16].join("\n"));
     }
+    let received = read_slowly(&server, &mut stalled);
     let scrape = Scrape::until(
         &server,
         &[("ess_consumers{state=\"stalled\"}", 1.0), ("ess_consumers{state=\"live\"}", 1.0)],
@@ -61,7 +75,7 @@ fn consumers_are_counted_by_how_they_do(setup: Setup) {
     assert_eq!(above + lag, MUCH_EVENTS as f64);
     assert!(scrape.value("ess_stream_consumer_time_left_seconds{stream=\"(others)\"}") > 0.0);
 
-    for _ in 0..MUCH_EVENTS {
+    for _ in received..MUCH_EVENTS {
         stalled.text();
     }
     Scrape::until(
@@ -73,4 +87,91 @@ fn consumers_are_counted_by_how_they_do(setup: Setup) {
             ("ess_stream_consumer_lag_events{stream=\"(others)\"}", 0.0),
         ],
     );
+}
+
+/// Reads, but slowly, until that is seen; then not at all. How many events were read.
+fn read_slowly(server: &Server, wire: &mut Wire) -> usize {
+    let seen = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut received = 0;
+            while !seen.load(Ordering::Relaxed) && received < MUCH_EVENTS / 2 {
+                wire.text();
+                received += 1;
+                thread::sleep(Duration::from_millis(10));
+            }
+            received
+        });
+        Scrape::until(server, &[("ess_consumers{state=\"catching_up\"}", 1.0)]);
+        seen.store(true, Ordering::Relaxed);
+        reading.join().expect("it reads")
+    })
+}
+
+#[test]
+fn what_ends_and_what_is_refused_is_counted_by_why() {
+    let server = Server::start(Setup::USUAL, &[]);
+    let stream = server.create("abc");
+    let foreign = Foreign::start(Library::Websockets);
+    let [left, deleted] = [(); 2].map(|()| foreign.open(&server.url(&stream.uuid, "")));
+    let unknown = foreign.open(&server.url("nobody", ""));
+    assert_eq!(unknown.closed().0, 1000);
+    let late = foreign.open(&server.url(&stream.uuid, "stream_from_ordinal=first"));
+    assert_eq!(late.closed().0, 1002);
+    left.close(1000, "Service restart");
+    left.closed();
+    Scrape::until(&server, &[("ess_closes_total{reason=\"client\"}", 1.0)]);
+    server.delete(stream.id);
+    assert_eq!(deleted.closed().0, 1000);
+    server.ask("/nowhere");
+    let scrape = Scrape::until(
+        &server,
+        &[
+            ("ess_closes_total{reason=\"deleted\"}", 1.0),
+            ("ess_refusals_total{reason=\"unknown\"}", 1.0),
+            ("ess_refusals_total{reason=\"start\"}", 1.0),
+            ("ess_http_responses_total{port=\"internal\",status=\"404\"}", 1.0),
+            ("ess_http_responses_total{port=\"internal\",status=\"204\"}", 1.0),
+            ("ess_streams{state=\"open\"}", 0.0),
+        ],
+    );
+    assert_eq!(scrape.value("ess_closes_total{reason=\"restart\"}"), 0.0, "not the client's words");
+    let wanted = ("histogram".to_owned(), "seconds".to_owned());
+    assert_eq!(scrape.families["ess_publish_duration_seconds"], wanted);
+}
+
+#[test]
+fn a_broker_and_what_cannot_be_sent_of_its_events_are_counted() {
+    let mut broker = Broker::start();
+    let server = Server::start_on(&broker, Setup::USUAL, &[]);
+    let publisher = Publisher::start(&broker);
+    publisher.declare("abc", &serde_json::json!({}));
+    let stream = server.create("abc");
+    let foreign = Foreign::start(Library::Websockets);
+    let consumer = foreign.open(&server.url(&stream.uuid, ""));
+    for event in ["one", "{no JSON", "two"] {
+        publisher.publish("abc", event);
+    }
+    assert_eq!(consumer.texts(2).len(), 2);
+    let scrape = Scrape::until(
+        &server,
+        &[
+            ("ess_broker_up", 1.0),
+            ("ess_skipped_events_total{reason=\"bad_json\"}", 1.0),
+            ("ess_stream_received_events_total{stream=\"abc\"}", 3.0),
+            ("ess_stream_consumers{stream=\"abc\"}", 1.0),
+        ],
+    );
+    let opened = "ess_broker_connections_opened_total{protocol=\"stream\"}";
+    let before = scrape.value(opened);
+    assert!(before >= 1.0);
+    assert_eq!(scrape.get("ess_stream_size_bytes{stream=\"abc\"}"), None, "the broker's to tell");
+
+    broker.kill();
+    Scrape::until(&server, &[("ess_broker_up", 0.0), ("ess_consumers{state=\"live\"}", 1.0)]);
+    broker.restart();
+    let scrape = Scrape::until(&server, &[("ess_broker_up", 1.0)]);
+    assert!(scrape.value(opened) > before);
+    let failed = "ess_broker_connections_failed_total{protocol=\"stream\"}";
+    assert!(scrape.value(failed) >= 1.0);
 }

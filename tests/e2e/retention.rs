@@ -1,7 +1,7 @@
 //! What is kept, and where a consumer begins that asks for what isn't.
 
 use crate::support::{
-    EventStream, Foreign, Frame, Server, Setup, Wire, everywhere, ordinal_of, wait_until,
+    EventStream, Foreign, Frame, Scrape, Server, Setup, Wire, everywhere, ordinal_of, wait_until,
 };
 
 everywhere!(before_the_oldest_retained, a_consumer_that_falls_behind_sees_the_gap);
@@ -61,6 +61,15 @@ fn a_consumer_that_falls_behind_sees_the_gap(setup: Setup) {
     let oldest = server.floor(stream.id);
     assert!(gaps.iter().all(|gap| gap[1] <= oldest), "up to {oldest} at most: {gaps:?}");
     assert!(gaps[0][1] >= floor, "not below {floor}, where nothing is left: {gaps:?}");
+    let lost: u64 = gaps.iter().map(|gap| gap[1] - gap[0] - 1).sum();
+    Scrape::until(
+        &server,
+        &[
+            ("ess_lost_events_total", lost as f64),
+            ("ess_stream_lost_events_total{stream=\"abc\"}", lost as f64),
+            ("ess_deliveries_total", seen.len() as f64),
+        ],
+    );
     wire.send(&Frame::close(1000, "").masked());
 }
 

@@ -150,11 +150,7 @@ fn one(
     other_streams: u64,
 ) -> io::Result<(Outcome, u64, (usize, Duration))> {
     pin(load.client_core)?;
-    let mut ess = Ess::start(load, &asked.common.service)?;
-    for stream in 0..other_streams {
-        let created = ess.running().create(&format!("other-{stream}"))?;
-        ess.running().fill(&created, load.bytes as usize, 1, 1)?;
-    }
+    let mut ess = Ess::start_beside(load, &asked.common.service, other_streams)?;
     let outcome = run::measure(load, &mut ess)?;
     let pid = ess.running().pid();
     let (private, files) = (private_bytes(pid)?, descriptors(pid)?);

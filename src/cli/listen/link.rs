@@ -19,7 +19,7 @@ use super::location::Location;
 use crate::limits::{CLIENT_CONNECT_MILLIS_MAX, EVENT_BYTES_CEILING};
 
 /// A connection that is open.
-pub(super) struct Link {
+pub(in crate::cli) struct Link {
     socket: WebSocket<TcpStream>,
     /// A ping is under way that nothing has answered yet.
     pinged: bool,
@@ -29,7 +29,7 @@ pub(super) struct Link {
 
 /// How a connection ended, or why there is none.
 #[derive(Debug)]
-pub(super) enum End {
+pub(in crate::cli) enum End {
     /// The service closed it: code and reason.
     Closed(u16, String),
     /// The service answered something else than 101: status and body.
@@ -44,7 +44,7 @@ pub(super) enum End {
 
 /// Why there is no next event.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub(in crate::cli) enum Ending {
     /// The connection has come to its end.
     End(End),
     /// The caller failed to give out what it has, before the wait.
@@ -54,11 +54,14 @@ pub(super) enum Ending {
 impl Link {
     /// Connects and shakes hands. After `silence` the peer is pinged, after as long again given
     /// up.
-    pub(super) fn open(location: &Location, silence: Duration) -> Result<Self, End> {
+    pub(in crate::cli) fn open(location: &Location, silence: Duration) -> Result<Self, End> {
         let stream = connect(location, silence)?;
         let most = usize::try_from(EVENT_BYTES_CEILING).map_or(usize::MAX, |most| most + MARKS);
-        let config =
-            WebSocketConfig::default().max_message_size(Some(most)).max_frame_size(Some(most));
+        // The whole buffer is made zero before each read.
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .max_message_size(Some(most))
+            .max_frame_size(Some(most));
         match client_with_config(location.url(), stream, Some(config)) {
             Ok((socket, _)) => {
                 let nonblocking = socket.get_ref().set_nonblocking(true);
@@ -81,7 +84,7 @@ impl Link {
     }
 
     /// The next event. Before it waits for one it calls `idle`.
-    pub(super) fn next(
+    pub(in crate::cli) fn next(
         &mut self,
         idle: &mut dyn FnMut() -> io::Result<()>,
     ) -> Result<Utf8Bytes, Ending> {
@@ -106,13 +109,35 @@ impl Link {
         }
     }
 
+    /// The next event that is here already.
+    pub(in crate::cli) fn at_hand(&mut self) -> Result<Option<Utf8Bytes>, End> {
+        loop {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => return Ok(Some(text)),
+                Ok(Message::Close(frame)) => return Err(self.closed(frame)),
+                // The service pings; the answer goes out with the next read.
+                Ok(
+                    Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_),
+                ) => {}
+                Err(Error::Io(fault)) if fault.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(Error::Io(fault)) => return Err(lost(&fault)),
+                Err(fault) => return Err(End::Lost(fault.to_string())),
+            }
+        }
+    }
+
+    /// The socket, to wait at.
+    pub(in crate::cli) fn stream(&self) -> &TcpStream {
+        self.socket.get_ref()
+    }
+
     /// Whether anything was received, if only a ping: the service is there and well.
-    pub(super) const fn heard(&self) -> bool {
+    pub(in crate::cli) const fn heard(&self) -> bool {
         self.heard
     }
 
     /// Says that we are going, as far as that can be said.
-    pub(super) fn leave(&mut self) {
+    pub(in crate::cli) fn leave(&mut self) {
         let reason = Utf8Bytes::from_static("seen enough");
         let _ = self.socket.close(Some(CloseFrame { code: CloseCode::Normal, reason }));
         let _ = self.socket.flush();
@@ -177,6 +202,9 @@ fn lost(fault: &io::Error) -> End {
 fn timed_out(fault: &io::Error) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&fault.kind())
 }
+
+/// As much as is read at once.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Room for the marks an event carries beyond its own bytes.
 const MARKS: usize = 128;

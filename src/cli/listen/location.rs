@@ -8,7 +8,7 @@ use super::position::Position;
 
 /// Where to connect, and where to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Location {
+pub(in crate::cli) struct Location {
     host: String,
     port: u16,
     path: String,
@@ -64,6 +64,15 @@ impl Location {
         let place = place.trim_end_matches('/');
         let scheme = if place.contains("://") { "" } else { "ws://" };
         Self::parse(&format!("{scheme}{place}/event-stream/{uuid}"))
+    }
+
+    /// The location `given` out by a service, at the public port `place` where one is named: that
+    /// is stronger, since what is given out is meant for clients elsewhere.
+    pub(in crate::cli) fn at(place: Option<&str>, given: &str) -> Result<Self, String> {
+        match (place, given.rsplit_once('/')) {
+            (Some(place), Some((_, uuid))) => Self::of(place, uuid),
+            _ => Self::parse(given),
+        }
     }
 
     /// Begins at `start`; there may be only one.

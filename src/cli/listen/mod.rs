@@ -18,11 +18,12 @@ use super::table::cell;
 use super::{say, setting, target};
 use crate::clock;
 use crate::config::parse_duration;
-use crate::event::Reason;
+use crate::event::may_return;
 use crate::limits::LISTEN_SILENCE_MILLIS_MAX;
 use crate::net::backoff;
-use link::{End, Link};
-use location::{Location, Start};
+pub(super) use link::{End, Link};
+pub(super) use location::Location;
+use location::Start;
 use position::{Position, Seen};
 use print::Printer;
 
@@ -58,8 +59,7 @@ fn retry_for(matches: &ArgMatches) -> Result<Option<Duration>, Failure> {
     }
 }
 
-/// The location that the target means. A place given with `--ws` is stronger than the one in the
-/// location the service gives out: that is meant for clients elsewhere.
+/// The location that the target means.
 fn locate(matches: &ArgMatches) -> Result<Location, Failure> {
     let target = matches.get_one::<String>("target").map_or("", String::as_str);
     let place = setting(matches, "ws", "ESS_WS");
@@ -72,10 +72,7 @@ fn locate(matches: &ArgMatches) -> Result<Location, Failure> {
         return Location::of(place, target).map_err(usage);
     }
     let found = target::find(&Api::of(matches)?, target)?;
-    match (place, found.location.rsplit_once('/')) {
-        (Some(place), Some((_, uuid))) => Location::of(&place, uuid).map_err(usage),
-        _ => Location::parse(&found.location).map_err(usage),
-    }
+    Location::at(place.as_deref(), &found.location).map_err(usage)
 }
 
 fn start(matches: &ArgMatches) -> Option<Start> {
@@ -215,7 +212,7 @@ fn verdict(end: End, connected: bool) -> (Option<Exit>, String) {
                 1000 => Some(Exit::Ended),
                 // What a consumer asked for was wrong.
                 1002 => Some(Exit::Usage),
-                _ if Reason::new(code, String::new()).may_return() => None,
+                _ if may_return(code) => None,
                 _ => Some(Exit::Failed),
             };
             (exit, format!("closed by the service ({code}): {text}"))

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use crate::event::{Ordinal, Reason, Start, Timestamp, datetime};
+use crate::event::{Cause, Ordinal, Reason, Start, Timestamp, datetime};
 use crate::limits::ORDINAL_MAX;
 use crate::proto::http::{Head, pairs};
 
@@ -41,6 +41,7 @@ pub fn start(head: &Head, now: Timestamp) -> Result<Start, Reason> {
     given.extend(in_headers(head));
     if given.len() > 1 {
         return Err(Reason::fixed(
+            Cause::Start,
             1002,
             if given.iter().any(|one| one.in_query) {
                 "Cannot provide more than one 'stream_from_' variable"
@@ -77,7 +78,8 @@ fn in_headers(head: &Head) -> Vec<Given<'_>> {
 
 fn resolve(given: &Given<'_>, now: Timestamp) -> Result<Start, Reason> {
     let value = given.value.trim();
-    let refused = |expected: String| Reason::new(1002, format!("{} {expected}", given.name));
+    let refused =
+        |expected: String| Reason::new(Cause::Start, 1002, format!("{} {expected}", given.name));
     match given.unit {
         Unit::Ordinal => match integer(value) {
             Integer::Value(0) => Ok(Start::First),
@@ -105,7 +107,11 @@ fn resolve(given: &Given<'_>, now: Timestamp) -> Result<Start, Reason> {
         Unit::Datetime => match datetime::parse(value, now) {
             Ok(Timestamp::EPOCH) => Ok(Start::First),
             Ok(timestamp) => Ok(Start::At(timestamp)),
-            Err(_) => Err(Reason::new(1002, format!("Unable to parse {} value", given.name))),
+            Err(_) => Err(Reason::new(
+                Cause::Start,
+                1002,
+                format!("Unable to parse {} value", given.name),
+            )),
         },
     }
 }

@@ -16,6 +16,7 @@ use log::{debug, info, warn};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use super::Made;
 use super::fault::Fault;
 use super::open::open;
 use crate::clock::monotonic;
@@ -71,10 +72,12 @@ impl Links {
     pub(super) fn start(
         broker: Arc<Broker>,
         tls: Option<Tls>,
+        made: Arc<Made>,
         purpose: &'static str,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (asks, asked) = mpsc::channel(AMQP_ORDERS_MAX);
-        let maker = Maker { broker, tls, purpose, newest: None, failures: 0, not_before: None };
+        let maker =
+            Maker { broker, tls, made, purpose, newest: None, failures: 0, not_before: None };
         (Self(asks), maker.run(asked))
     }
 
@@ -102,6 +105,7 @@ impl Links {
 struct Maker {
     broker: Arc<Broker>,
     tls: Option<Tls>,
+    made: Arc<Made>,
     purpose: &'static str,
     newest: Option<Arc<Link>>,
     failures: u32,
@@ -148,6 +152,7 @@ impl Maker {
         }
         match open(&self.broker, self.tls.as_ref(), self.purpose).await {
             Ok(connection) => {
+                self.made.opened.fetch_add(1, Ordering::Relaxed);
                 if self.failures > 0 {
                     info!("RabbitMQ: {} is connected again", self.purpose);
                 }
@@ -157,6 +162,7 @@ impl Maker {
                 Ok(link)
             }
             Err(fault) => {
+                self.made.failed.fetch_add(1, Ordering::Relaxed);
                 if self.failures == 0 {
                     warn!("{fault}");
                 }

@@ -36,6 +36,7 @@ mod topology;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use async_channel::{Receiver, Sender, bounded};
@@ -53,6 +54,7 @@ use crate::limits::{
     BROKER_NAME_BYTES_MAX,
 };
 use crate::net::Tls;
+use crate::store::LinkCounts;
 
 pub use consumer::Consuming;
 pub use fault::Fault;
@@ -64,6 +66,14 @@ pub use lane::Message;
 pub struct Amqp {
     orders: Sender<Order>,
     lanes: Arc<[Sender<Batch>]>,
+    made: Arc<Made>,
+}
+
+/// Connections made, and attempts that failed: counted on the AMQP thread, read on shards.
+#[derive(Default)]
+struct Made {
+    opened: AtomicU64,
+    failed: AtomicU64,
 }
 
 enum Order {
@@ -84,12 +94,22 @@ impl Amqp {
         let (orders, asked) = bounded(AMQP_ORDERS_MAX);
         let (lanes, batches): (Vec<_>, Vec<_>) =
             (0..AMQP_LANES).map(|_| bounded(AMQP_LANE_BATCHES_MAX)).unzip();
+        let made = Arc::<Made>::default();
+        let counted = Arc::clone(&made);
         let thread = Builder::new().name("ess-amqp".into()).spawn(move || {
-            runtime.block_on(work(broker, tls, asked, batches));
+            runtime.block_on(work(broker, tls, asked, batches, counted));
             // A resolver that hangs must not keep the service from ending.
             runtime.shutdown_timeout(AMQP_CLOSE_TIMEOUT);
         })?;
-        Ok((Self { orders, lanes: lanes.into() }, thread))
+        Ok((Self { orders, lanes: lanes.into(), made }, thread))
+    }
+
+    /// The connections made so far.
+    #[must_use]
+    pub fn made(&self) -> LinkCounts {
+        let Made { opened, failed } = &*self.made;
+        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        LinkCounts { opened: now(opened), failed: now(failed) }
     }
 
     /// Makes sure that the broker can be reached.
@@ -213,12 +233,14 @@ async fn work(
     tls: Option<Tls>,
     asked: Receiver<Order>,
     batches: Vec<Receiver<Batch>>,
+    made: Arc<Made>,
 ) {
     let mut tasks = JoinSet::new();
     let nudged = tls.is_some();
-    let (publishing, maker) = Links::start(Arc::clone(&broker), tls.clone(), "ess publishes");
+    let (publishing, maker) =
+        Links::start(Arc::clone(&broker), tls.clone(), Arc::clone(&made), "ess publishes");
     tasks.spawn(maker);
-    let (consuming, maker) = Links::start(broker, tls, "ess consumes");
+    let (consuming, maker) = Links::start(broker, tls, made, "ess consumes");
     tasks.spawn(maker);
     for batches in batches {
         tasks.spawn(lane::run(batches, publishing.clone(), nudged));

@@ -16,7 +16,7 @@ use crate::store::amqp::{Consuming, Fault, Message};
 use crate::store::attendance::{Attendance, Denied, State};
 use crate::store::framing::Framing;
 use crate::store::receipts::Receipts;
-use crate::store::{Bounds, Kind, Observer};
+use crate::store::{Bounds, Kind, Observer, Skip};
 
 /// A stream's queue and what came of it.
 pub(super) struct Feed {
@@ -206,14 +206,13 @@ impl Feed {
     }
 
     fn tell_skipped(&self, withheld: &[(Ordinal, Undeliverable)]) {
+        for (_, why) in withheld {
+            self.shared.skipped.add(Skip::from(why), 1);
+        }
         // An empty one is nothing, by contract.
         let faulty = withheld.iter().filter(|(_, why)| *why != Undeliverable::Empty);
-        for (count, (_, why)) in faulty.enumerate() {
-            self.shared.skipped.set(self.shared.skipped.get() + 1);
-            if count < BROKER_FAULTS_TOLD_MAX {
-                let so_far = self.shared.skipped.get();
-                warn!("{}: an event is skipped: {why} ({so_far} on this shard)", self.name);
-            }
+        for (_, why) in faulty.take(BROKER_FAULTS_TOLD_MAX) {
+            warn!("{}: an event is skipped: {why}", self.name);
         }
     }
 }

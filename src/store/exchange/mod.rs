@@ -20,15 +20,16 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::amqp::{Amqp, Fault};
-use super::{Observer, Store, StoreError};
+use super::{BrokerVitals, Observer, Skip, Store, StoreError, Vitals};
 use crate::config::Broker;
 use crate::event::StreamName;
 use crate::limits::BROKER_WATCH_INTERVAL;
+use crate::meter::Tally;
 use crate::net::Turnstile;
 
 pub use stream::{ExchangeReader, ExchangeStream};
@@ -46,14 +47,14 @@ struct Shared {
     /// What keeps us from the broker.
     trouble: RefCell<Option<Fault>>,
     /// Events that could not be sent.
-    skipped: Cell<u64>,
+    skipped: Tally<Skip>,
 }
 
 impl ExchangeStore {
     /// The streams behind `broker`'s exchange.
     #[must_use]
     pub fn new(amqp: Amqp, broker: Arc<Broker>, turnstile: Turnstile) -> Self {
-        let (trouble, skipped) = (RefCell::default(), Cell::new(0));
+        let (trouble, skipped) = (RefCell::new(None), Tally::default());
         Self { shared: Rc::new(Shared { amqp, broker, turnstile, trouble, skipped }) }
     }
 }
@@ -88,6 +89,14 @@ impl Store for ExchangeStore {
             *self.shared.trouble.borrow_mut() = reached.err();
             monoio::time::sleep(BROKER_WATCH_INTERVAL).await;
         }
+    }
+
+    fn vitals(&self) -> Vitals {
+        let Shared { amqp, trouble, skipped, .. } = &*self.shared;
+        let amqp = amqp.made();
+        let up = amqp.opened > 0 && trouble.borrow().is_none();
+        let broker = BrokerVitals { up, amqp, ..BrokerVitals::default() };
+        Vitals { skipped: skipped.get(), broker: Some(broker), ..Vitals::default() }
     }
 
     fn trouble(&self) -> Option<String> {

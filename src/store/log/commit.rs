@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::config::Fsync;
 use crate::event::{Ordinal, Timestamp};
 use crate::store::framing::{Framed, Sheet, frame};
-use crate::store::{AppendError, Block, Kind, Receipt, StoreError};
+use crate::store::{AppendError, Block, Kind, Receipt, Skip, StoreError};
 
 use super::disk::{Disk, DiskFile, write_all};
 use super::fault;
@@ -139,8 +139,7 @@ impl<D: Disk> Shared<D> {
     }
 
     pub(super) async fn sync_group(&self) -> Result<(), AppendError> {
-        let file = self.file();
-        if let Err(error) = file.sync_data().await {
+        if let Err(error) = self.sync_file().await {
             let what = fault("sync", &self.active().path, &error);
             self.poison(Arc::clone(&what));
             return Err(AppendError::Poisoned(what));
@@ -186,6 +185,9 @@ impl<D: Disk> Shared<D> {
         self.unsynced.set(self.options.fsync != Fsync::Always);
         if self.active_since.get().is_none() {
             self.active_since.set(Some(written.timestamp));
+        }
+        for (_, why) in &written.withheld {
+            self.meters.skipped.add(Skip::from(why), 1);
         }
         let mut withheld = written.withheld.into_iter().peekable();
         let mut from = first;

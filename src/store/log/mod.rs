@@ -50,8 +50,9 @@ use crate::clock::Clock;
 use crate::config::{Fsync, Retain};
 use crate::event::StreamName;
 use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, WRITE_AHEAD_BYTES_MAX};
+use crate::meter::{Durations, Tally};
 
-use super::{Observer, Store, StoreError};
+use super::{Observer, Skip, Store, StoreError, Vitals};
 
 use disk::Disk;
 pub(crate) use header::SEGMENT_HEADER_BYTES;
@@ -65,6 +66,14 @@ pub struct LogStore<D> {
     streams_dir: PathBuf,
     options: LogOptions,
     clock: Clock,
+    meters: Rc<Meters>,
+}
+
+/// What a log counts, for all its streams.
+#[derive(Default)]
+struct Meters {
+    syncs: Durations,
+    skipped: Tally<Skip>,
 }
 
 /// How a log is kept.
@@ -126,8 +135,8 @@ impl LogOptions {
 impl<D: Disk> LogStore<D> {
     /// A store in `streams_dir`, which is made when the first stream is; its parent must exist.
     #[must_use]
-    pub const fn new(disk: D, streams_dir: PathBuf, options: LogOptions, clock: Clock) -> Self {
-        Self { disk, streams_dir, options, clock }
+    pub fn new(disk: D, streams_dir: PathBuf, options: LogOptions, clock: Clock) -> Self {
+        Self { disk, streams_dir, options, clock, meters: Rc::default() }
     }
 }
 
@@ -144,6 +153,11 @@ impl<D: Disk> Store for LogStore<D> {
 
     async fn remove(&self, name: &StreamName) -> Result<(), StoreError> {
         self.remove_stream(name).await
+    }
+
+    fn vitals(&self) -> Vitals {
+        let Meters { syncs, skipped } = &*self.meters;
+        Vitals { skipped: skipped.get(), syncs: syncs.get(), broker: None }
     }
 }
 

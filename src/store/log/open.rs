@@ -189,6 +189,7 @@ impl<D: Disk> LogStore<D> {
             name: name.clone(),
             directory,
             observer,
+            meters: Rc::clone(&self.meters),
             queue: super::queue::Queue::default(),
             segments: RefCell::new(recovered.segments.clone()),
             active_file: RefCell::new(Some(Rc::clone(&recovered.file))),

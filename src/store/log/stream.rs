@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,17 +13,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, monotonic};
 use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 use crate::store::{
-    AppendError, Bounds, Located, Observer, Pace, ReadError, Receipt, StoreError, StreamStore,
+    AppendError, Bounds, Located, Observer, Pace, ReadError, Receipt, Skip, StoreError, StreamStore,
 };
 
 use super::disk::{Disk, DiskFile};
 use super::queue::{Entered, Queue};
 use super::reader::LogReader;
 use super::segment::Segment;
-use super::{LogOptions, fault};
+use super::{LogOptions, Meters, fault};
 
 /// One stream of the embedded log.
 pub struct LogStream<D: Disk> {
@@ -37,6 +38,7 @@ pub(super) struct Shared<D: Disk> {
     pub(super) name: StreamName,
     pub(super) directory: PathBuf,
     pub(super) observer: Rc<dyn Observer>,
+    pub(super) meters: Rc<Meters>,
     pub(super) queue: Queue,
     /// Oldest first, at least one; the last is the active one.
     pub(super) segments: RefCell<VecDeque<Rc<Segment<D>>>>,
@@ -173,13 +175,21 @@ impl<D: Disk> Shared<D> {
         }
     }
 
+    /// Syncs the active segment's file, and counts how long that took.
+    pub(super) async fn sync_file(&self) -> io::Result<()> {
+        let file = self.file();
+        let begun = monotonic();
+        let synced = file.sync_data().await;
+        self.meters.syncs.add(monotonic().saturating_duration_since(begun));
+        synced
+    }
+
     /// Makes everything visible durable. A failure poisons.
     pub(super) async fn sync_now(&self) -> Result<(), StoreError> {
         if !self.unsynced.get() || !self.is_open() {
             return Ok(());
         }
-        let file = self.file();
-        if let Err(error) = file.sync_data().await {
+        if let Err(error) = self.sync_file().await {
             let what = fault("sync", &self.active().path, &error);
             self.poison(Arc::clone(&what));
             return Err(StoreError(what));
@@ -191,6 +201,7 @@ impl<D: Disk> Shared<D> {
     /// Takes note of damaged events, and tells the operator once.
     pub(super) fn damage(&self, from: Ordinal, until: Ordinal, what: &str) {
         if from < until && self.damaged.borrow_mut().insert(from, until) != Some(until) {
+            self.meters.skipped.add(Skip::Damaged, until.since(from));
             let last = until.get() - 1;
             log::error!("stream {}: events {from} to {last} are damaged: {what}", self.name);
         }

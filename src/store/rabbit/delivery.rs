@@ -4,16 +4,18 @@
 //! the ordinals between what was had before and the chunk, which the broker doesn't have. What is
 //! passed over because it can't be read or sent is told in the log, with its ordinal.
 
+use std::fmt;
 use std::ops::Range;
 
 use log::{debug, warn};
 
 use crate::event::{Ordinal, StreamName, Timestamp};
 use crate::limits::{BROKER_FAULTS_TOLD_MAX, ORDINAL_MAX};
+use crate::meter::{Tallied, Tally};
 use crate::proto::amqp10;
 use crate::proto::rabbit::chunk::{Chunk, Fault, Found, Head, Scratch};
-use crate::store::Block;
 use crate::store::framing::{Framed, Framing};
+use crate::store::{Block, Skip};
 
 /// A chunk, ready to be sent.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ pub(super) struct Delivery {
     pub(super) ordinals: Range<Ordinal>,
     /// The chunk's.
     pub(super) timestamp: Timestamp,
-    /// Events that can't be read or sent.
-    pub(super) skipped: u64,
+    /// Events that can't be read or sent, by why.
+    pub(super) skipped: Tallied<Skip>,
 }
 
 /// Frames the events of `chunk` from `wanted` on. `seen` is shown each message and its ordinal.
@@ -47,7 +49,7 @@ pub(super) fn deliver(
     let bytes = usize::try_from(chunk.head.data_bytes).unwrap_or(0);
     let mut framing = Framing::to_deliver(wanted, timestamp, bytes, count);
     pass_over(name, &mut framing, from);
-    let mut tell = Tell { name, left: BROKER_FAULTS_TOLD_MAX, skipped: 0 };
+    let mut tell = Tell { name, left: BROKER_FAULTS_TOLD_MAX, skipped: Tally::default() };
     chunk.walk_from(from.get(), scratch, &mut |found| match found {
         Found::Message { offset, message } => {
             let ordinal = Ordinal::new(offset);
@@ -55,20 +57,20 @@ pub(super) fn deliver(
             match amqp10::body(message) {
                 Ok(body) => framing.event(&body),
                 Err(fault) => {
-                    tell.skip(ordinal, 1, &fault);
+                    tell.skip(ordinal, 1, Skip::Unreadable, &fault);
                     framing.pass_over(1);
                 }
             }
         }
         Found::Malformed { offset, count, fault } => {
-            tell.skip(Ordinal::new(offset), count, &fault);
+            tell.skip(Ordinal::new(offset), count, Skip::Unreadable, &fault);
             framing.pass_over(count);
         }
     });
     assert!(framing.next() == ordinals.end.max(wanted), "every ordinal of a chunk comes out once");
     let Framed { sheets, withheld, .. } = framing.finish();
     for (ordinal, why) in &withheld {
-        tell.skip(*ordinal, 1, why);
+        tell.skip(*ordinal, 1, Skip::from(why), why);
     }
     let skipped = tell.finish();
     let blocks = sheets.into_iter().flat_map(|sheet| sheet.publish(timestamp).1).collect();
@@ -85,6 +87,7 @@ pub(super) fn pass_by(
     head: &[u8],
     bytes: usize,
     wanted: Ordinal,
+    why: Skip,
 ) -> Result<Delivery, Fault> {
     let head = Head::read(head)?;
     let (ordinals, timestamp) = place(&head)?;
@@ -92,14 +95,15 @@ pub(super) fn pass_by(
     pass_over(name, &mut framing, ordinals.end);
     let skipped = ordinals.end.since(ordinals.start.max(wanted));
     if skipped > 0 {
+        let what = if why == Skip::TooLarge { "too large" } else { "damaged" };
         warn!(
-            "{name}: {skipped} events from {} are skipped: a chunk of {bytes} bytes is too large",
+            "{name}: {skipped} events from {} are skipped: a chunk of {bytes} bytes is {what}",
             ordinals.start
         );
     }
     let sheets = framing.finish().sheets;
     let blocks = sheets.into_iter().flat_map(|sheet| sheet.publish(timestamp).1).collect();
-    Ok(Delivery { blocks, ordinals, timestamp, skipped })
+    Ok(Delivery { blocks, ordinals, timestamp, skipped: vec![(why, skipped)] })
 }
 
 /// Where a chunk stands in its stream.
@@ -131,12 +135,12 @@ fn pass_over(name: &StreamName, framing: &mut Framing, to: Ordinal) {
 struct Tell<'a> {
     name: &'a StreamName,
     left: usize,
-    skipped: u64,
+    skipped: Tally<Skip>,
 }
 
 impl Tell<'_> {
-    fn skip(&mut self, ordinal: Ordinal, count: u32, why: &dyn std::fmt::Display) {
-        self.skipped += u64::from(count);
+    fn skip(&mut self, ordinal: Ordinal, count: u32, kind: Skip, why: &dyn fmt::Display) {
+        self.skipped.add(kind, u64::from(count));
         if self.left > 0 {
             self.left -= 1;
             match count {
@@ -146,10 +150,12 @@ impl Tell<'_> {
         }
     }
 
-    fn finish(self) -> u64 {
-        if self.left == 0 && self.skipped > BROKER_FAULTS_TOLD_MAX as u64 {
-            warn!("{}: {} events of this chunk are skipped in all", self.name, self.skipped);
+    fn finish(self) -> Tallied<Skip> {
+        let skipped = self.skipped.get();
+        let all: u64 = skipped.iter().map(|(_, count)| count).sum();
+        if self.left == 0 && all > BROKER_FAULTS_TOLD_MAX as u64 {
+            warn!("{}: {all} events of this chunk are skipped in all", self.name);
         }
-        self.skipped
+        skipped
     }
 }

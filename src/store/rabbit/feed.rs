@@ -25,7 +25,7 @@ use crate::proto::rabbit::chunk::{Fault as ChunkFault, Head};
 use crate::proto::rabbit::request::Offset;
 use crate::store::attendance::{Attendance, Denied, State};
 use crate::store::receipts::Receipts;
-use crate::store::{Bounds, Kind, Observer};
+use crate::store::{Bounds, Kind, Observer, Skip};
 
 /// A stream's live subscription.
 pub(super) struct Feed {
@@ -250,7 +250,9 @@ impl Feed {
 
     fn take(&self, delivery: Delivery) {
         self.unproved.set(false);
-        self.shared.skipped.set(self.shared.skipped.get() + delivery.skipped);
+        for (why, count) in &delivery.skipped {
+            self.shared.skipped.add(*why, *count);
+        }
         let mut poison = self.reached.get().is_some_and(|reached| reached.poison);
         for block in &delivery.blocks {
             poison = block.kind == Kind::Poison;
@@ -273,8 +275,27 @@ impl Feed {
             self.lost();
         } else {
             error!("{}: still damaged: {fault}; the chunk's events are skipped", self.name);
-            self.oversized(chunk, chunk.len());
+            self.pass_by(chunk, chunk.len(), Skip::Damaged);
         }
+    }
+
+    /// Passes over a chunk as a whole.
+    fn pass_by(&self, head: &[u8], bytes: usize, why: Skip) {
+        if self.is_over() {
+            return;
+        }
+        let first = Head::read(head).ok().and_then(|head| Ordinal::checked(head.first_offset));
+        let wanted = self.ceiling().or(first).unwrap_or_default();
+        match pass_by(&self.name, head, bytes, wanted, why) {
+            Ok(delivery) => {
+                if self.reached.get().is_none() {
+                    self.restart(wanted);
+                }
+                self.take(delivery);
+            }
+            Err(fault) => error!("{}: a chunk that can't be read: {fault}", self.name),
+        }
+        self.credit();
     }
 
     fn credit(&self) {
@@ -317,21 +338,7 @@ impl Sink for Feed {
     }
 
     fn oversized(&self, head: &[u8], bytes: usize) {
-        if self.is_over() {
-            return;
-        }
-        let first = Head::read(head).ok().and_then(|head| Ordinal::checked(head.first_offset));
-        let wanted = self.ceiling().or(first).unwrap_or_default();
-        match pass_by(&self.name, head, bytes, wanted) {
-            Ok(delivery) => {
-                if self.reached.get().is_none() {
-                    self.restart(wanted);
-                }
-                self.take(delivery);
-            }
-            Err(fault) => error!("{}: a chunk that can't be read: {fault}", self.name),
-        }
-        self.credit();
+        self.pass_by(head, bytes, Skip::TooLarge);
     }
 
     fn lost(&self) {

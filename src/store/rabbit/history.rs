@@ -31,7 +31,7 @@ use crate::limits::{BROKER_HISTORY_CREDIT, BROKER_HISTORY_CREDIT_FIRST, BROKER_W
 use crate::net::backoff;
 use crate::proto::rabbit::chunk::Fault as ChunkFault;
 use crate::proto::rabbit::request::Offset;
-use crate::store::{Block, Kind, ReadError, Reading, row};
+use crate::store::{Block, Kind, ReadError, Reading, Skip, row};
 use crate::wait::Bell;
 
 /// The windows over one stream.
@@ -257,7 +257,9 @@ impl Window {
     }
 
     fn take(&self, delivery: Delivery) {
-        self.shared.skipped.set(self.shared.skipped.get() + delivery.skipped);
+        for (why, count) in &delivery.skipped {
+            self.shared.skipped.add(*why, *count);
+        }
         let mut blocks = self.blocks.borrow_mut();
         let bytes: usize = delivery.blocks.iter().map(|block| block.bytes.len()).sum();
         self.bytes.set(self.bytes.get() + bytes);
@@ -280,6 +282,15 @@ impl Window {
         self.changed.ring();
     }
 
+    /// Passes over a chunk as a whole.
+    fn pass_by(&self, head: &[u8], bytes: usize, why: Skip) {
+        match pass_by(&self.name, head, bytes, self.next.get(), why) {
+            Ok(delivery) => self.take(delivery),
+            Err(fault) => error!("{}: a chunk that can't be read: {fault}", self.name),
+        }
+        self.changed.ring();
+    }
+
     fn damaged(&self, fault: &ChunkFault, chunk: &[u8]) {
         if self.shared.damages.ask_again(&self.name, self.next.get()) {
             error!("{}: a damaged chunk: {fault}; it is asked for again", self.name);
@@ -288,7 +299,7 @@ impl Window {
             }
         } else {
             error!("{}: still damaged: {fault}; the chunk's events are skipped", self.name);
-            self.oversized(chunk, chunk.len());
+            self.pass_by(chunk, chunk.len(), Skip::Damaged);
         }
     }
 }
@@ -308,11 +319,7 @@ impl Sink for Window {
     }
 
     fn oversized(&self, head: &[u8], bytes: usize) {
-        match pass_by(&self.name, head, bytes, self.next.get()) {
-            Ok(delivery) => self.take(delivery),
-            Err(fault) => error!("{}: a chunk that can't be read: {fault}", self.name),
-        }
-        self.changed.ring();
+        self.pass_by(head, bytes, Skip::TooLarge);
     }
 
     fn lost(&self) {

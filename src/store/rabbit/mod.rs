@@ -33,7 +33,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -43,10 +43,13 @@ use pool::Pool;
 use slots::Slots;
 
 use super::amqp::Amqp;
-use super::{Declaration, DeclareError, Declared, Observer, Store, StoreError};
+use super::{
+    BrokerVitals, Declaration, DeclareError, Declared, Observer, Skip, Store, StoreError, Vitals,
+};
 use crate::config::Broker;
 use crate::event::StreamName;
 use crate::limits::BROKER_WATCH_INTERVAL;
+use crate::meter::Tally;
 use crate::net::{Tls, Turnstile};
 use crate::proto::rabbit::chunk::Scratch;
 
@@ -66,7 +69,7 @@ struct Shared {
     scratch: RefCell<Scratch>,
     damages: Damages,
     /// Events that could not be read or sent.
-    skipped: Cell<u64>,
+    skipped: Tally<Skip>,
 }
 
 impl RabbitStore {
@@ -87,7 +90,7 @@ impl RabbitStore {
                 slots: Slots::new(histories.max(1)),
                 scratch: RefCell::default(),
                 damages: Damages::default(),
-                skipped: Cell::new(0),
+                skipped: Tally::default(),
             }),
         }
     }
@@ -133,6 +136,16 @@ impl Store for RabbitStore {
 
     fn trouble(&self) -> Option<String> {
         self.shared.pool.trouble()
+    }
+
+    fn vitals(&self) -> Vitals {
+        let Shared { pool, amqp, skipped, .. } = &*self.shared;
+        let broker = BrokerVitals {
+            up: pool.reached() && pool.trouble().is_none(),
+            streams: pool.made(),
+            amqp: amqp.made(),
+        };
+        Vitals { skipped: skipped.get(), broker: Some(broker), ..Vitals::default() }
     }
 
     fn close(&self) {

@@ -19,10 +19,12 @@ use super::fault::{Fault, of_stream};
 use crate::clock::monotonic;
 use crate::config::Broker;
 use crate::limits::BALANCER_ATTEMPTS_MAX;
+use crate::meter::Count;
 use crate::net::{Destination, Tls, Turnstile, backoff, connect};
 use crate::proto::rabbit::handshake::Login;
 use crate::proto::rabbit::response::Node;
 use crate::proto::rabbit::{Code, Response, request};
+use crate::store::LinkCounts;
 use crate::wait::Bell;
 
 /// What a connection is for.
@@ -54,6 +56,8 @@ pub(super) struct Pool {
     ended: Bell,
     /// What is wrong, for operators.
     trouble: RefCell<Option<Fault>>,
+    opened: Count,
+    failed: Count,
     closed: Cell<bool>,
 }
 
@@ -85,6 +89,8 @@ impl Pool {
             attempts: RefCell::default(),
             ended: Bell::default(),
             trouble: RefCell::default(),
+            opened: Count::default(),
+            failed: Count::default(),
             closed: Cell::new(false),
         }
     }
@@ -92,6 +98,16 @@ impl Pool {
     /// What keeps us from the broker, for operators.
     pub(super) fn trouble(&self) -> Option<String> {
         self.trouble.borrow().as_ref().map(ToString::to_string)
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn reached(&self) -> bool {
+        self.connections.borrow().iter().any(|(_, connection)| connection.alive())
+    }
+
+    /// What was made so far.
+    pub(super) const fn made(&self) -> LinkCounts {
+        LinkCounts { opened: self.opened.get(), failed: self.failed.get() }
     }
 
     /// Makes sure that the broker can be reached.
@@ -242,10 +258,14 @@ impl Pool {
         });
         match &made {
             Ok(connection) => {
+                self.opened.add(1);
                 self.connections.borrow_mut().push((key.0, Rc::clone(connection)));
                 self.well();
             }
-            Err(fault) => self.ill(fault),
+            Err(fault) => {
+                self.failed.add(1);
+                self.ill(fault);
+            }
         }
         self.ended.ring();
         made

@@ -3,6 +3,8 @@
 //! [`table`] has every metric once: its name, type, unit, labels and meaning, and where in the
 //! census its values are. The text and the operations guide are made of it.
 
+#[cfg(test)]
+mod guide;
 mod table;
 
 use std::fmt;
@@ -18,7 +20,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::census::{Census, StreamCensus, Sum};
 use crate::limits::METRICS_STREAMS_MAX;
+use crate::meter::{DURATION_BOUNDS, DurationCounts};
 use crate::proto::http::Response;
+use crate::store::Vitals;
 
 use table::{Kind, METRICS, Metric};
 
@@ -51,6 +55,7 @@ struct View<'a> {
     /// Those with labels of their own.
     streams: Vec<&'a StreamCensus>,
     others: Sum,
+    vitals: Vitals,
 }
 
 impl<'a> View<'a> {
@@ -59,7 +64,7 @@ impl<'a> View<'a> {
         if let Some(namesake) = streams.iter().position(|one| one.name.as_str() == OTHERS) {
             others.add(streams.remove(namesake));
         }
-        Self { census, streams, others }
+        Self { census, streams, others, vitals: census.vitals() }
     }
 }
 
@@ -79,6 +84,7 @@ impl Collector for Scrape {
             let kind = match metric.kind {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
+                Kind::Histogram => MetricType::Histogram,
                 Kind::Info => MetricType::Info,
             };
             let name = metric.stem();
@@ -106,6 +112,16 @@ impl Samples<'_> {
         assert!(labels.len() == self.metric.labels.len(), "{}: a value a label", self.metric.name);
         if self.result.is_ok() {
             self.result = self.write(labels, value.into());
+        }
+    }
+
+    /// The counts of a [`Kind::Histogram`] without labels.
+    fn put_durations(&mut self, durations: &DurationCounts) {
+        let bounds = DURATION_BOUNDS.iter().map(Duration::as_secs_f64).chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.zip(durations.counts).collect();
+        let (sum, count) = (durations.sum.as_secs_f64(), durations.counts.iter().sum());
+        if self.result.is_ok() {
+            self.result = self.encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None);
         }
     }
 

@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use super::{OTHERS, Samples, Value, View};
-use crate::census::{Consumers, Driver, ShardCensus, StreamCensus, Sum};
+use crate::census::{Consumers, Driver, Port, ShardCensus, StreamCensus, Sum};
+use crate::event::Cause;
+use crate::meter::{self, Tallied};
+use crate::store::Skip;
 
 /// One metric.
 pub(super) struct Metric {
@@ -30,6 +33,8 @@ pub(super) enum Kind {
     Counter,
     /// Is what it is now.
     Gauge,
+    /// How often something took at most so long.
+    Histogram,
     /// Is always 1; its labels say it.
     Info,
 }
@@ -40,7 +45,7 @@ impl Metric {
         let name = match self.kind {
             Kind::Counter => self.name.strip_suffix("_total"),
             Kind::Info => self.name.strip_suffix("_info"),
-            Kind::Gauge => Some(self.name),
+            Kind::Gauge | Kind::Histogram => Some(self.name),
         };
         let name = name.unwrap_or_else(|| panic!("{} doesn't end as it should", self.name));
         match self.unit {
@@ -69,6 +74,15 @@ const fn info(
     samples: fn(&View<'_>, &mut Samples<'_>),
 ) -> Metric {
     Metric { name, kind: Kind::Info, unit: None, labels, meaning, samples }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+    samples: fn(&View<'_>, &mut Samples<'_>),
+) -> Metric {
+    Metric { name, kind: Kind::Histogram, unit: None, labels, meaning, samples }
 }
 
 const fn gauge(
@@ -100,6 +114,9 @@ pub(super) const METRICS: &[Metric] = &[
     gauge("ess_connections", &[], "Connections of both ports.", |view, out| {
         out.put(&[], view.connections);
     }),
+    gauge("ess_connections_max", &[], "Connections that there may be.", |view, out| {
+        out.put(&[], view.connections_max);
+    }),
     gauge(
         "ess_consumers",
         &["state"],
@@ -111,6 +128,40 @@ pub(super) const METRICS: &[Metric] = &[
             out.put(&["catching_up"], catching_up);
             out.put(&["stalled"], stalled);
             out.put(&["closing"], closing);
+        },
+    ),
+    counter(
+        "ess_closes_total",
+        &["reason"],
+        "Consumers that have ended: `client` (it closed or hung up), `deleted` (the stream, or \
+         POISON came), `displaced` (by another, with `--exclusive`), `broken` (the connection), \
+         `protocol` (it broke it), `restart` (this service stops), `silent` (pings stayed without \
+         an answer), `stalled` (it read nothing for `--stall-timeout`), `unavailable` (the events \
+         can't be had).",
+        |view, out| causes(view, out, |shard| &shard.closes),
+    ),
+    counter(
+        "ess_refusals_total",
+        &["reason"],
+        "WebSockets told at once why they can't be consumers: `unknown` (no such event stream), \
+         `start` (it can't be understood, or there is no history), `unavailable`, `restart`, \
+         `deleted`, `protocol`.",
+        |view, out| causes(view, out, |shard| &shard.refusals),
+    ),
+    counter(
+        "ess_http_responses_total",
+        &["port", "status"],
+        "Answers to HTTP requests, by port (`public`, `internal`) and status. A WebSocket that \
+         became a consumer is none.",
+        |view, out| {
+            let all = view.shards.iter().map(|shard| shard.responses.clone());
+            for ((port, status), count) in meter::sum(all) {
+                let port = match port {
+                    Port::Public => "public",
+                    Port::Internal => "internal",
+                };
+                out.put(&[port, &status.to_string()], count);
+            }
         },
     ),
     counter("ess_received_events_total", &[], "Events that became visible.", |view, out| {
@@ -140,6 +191,33 @@ pub(super) const METRICS: &[Metric] = &[
          such consumer.",
         |view, out| out.put(&[], view.traffic().events_lost),
     ),
+    counter(
+        "ess_skipped_events_total",
+        &["reason"],
+        "Events that can't be sent: `empty` (which is nothing, by contract), `not_utf8`, \
+         `bad_json`, `too_deep`, `unreadable` (no AMQP message, or a batch that can't be read), \
+         `too_large` (a chunk of the broker's), `damaged`. Those read from a broker count each \
+         time they are read.",
+        |view, out| {
+            for why in Skip::ALL {
+                out.put(&[why.word()], count(&view.vitals.skipped, why));
+            }
+        },
+    ),
+    histogram(
+        "ess_publish_duration_seconds",
+        &[],
+        "How long publishes by HTTP took that were stored, from the whole request to the answer.",
+        |view, out| out.put_durations(&view.publishes()),
+    )
+    .in_seconds(),
+    histogram(
+        "ess_sync_duration_seconds",
+        &[],
+        "How long the embedded log's syncs to disk (fdatasync) took.",
+        |view, out| out.put_durations(&view.vitals.syncs),
+    )
+    .in_seconds(),
     counter(
         "ess_tail_sends_total",
         &[],
@@ -286,10 +364,84 @@ pub(super) const METRICS: &[Metric] = &[
     gauge("ess_requests", &[], "Requests of the internal API under way.", |view, out| {
         out.put(&[], view.shards.iter().map(|shard| shard.requests).sum::<usize>());
     }),
+    gauge(
+        "ess_broker_up",
+        &[],
+        "Whether the broker can be reached (1) or not (0). Only with a broker.",
+        |view, out| {
+            if let Some(broker) = view.vitals.broker {
+                out.put(&[], broker.up);
+            }
+        },
+    ),
+    counter(
+        "ess_broker_connections_opened_total",
+        &["protocol"],
+        "Connections made to the broker, by protocol (`stream`, `amqp`): what comes after the \
+         first minute was made anew.",
+        |view, out| {
+            if let Some(broker) = view.vitals.broker {
+                out.put(&["stream"], broker.streams.opened);
+                out.put(&["amqp"], broker.amqp.opened);
+            }
+        },
+    ),
+    counter(
+        "ess_broker_connections_failed_total",
+        &["protocol"],
+        "Attempts to connect to the broker that failed.",
+        |view, out| {
+            if let Some(broker) = view.vitals.broker {
+                out.put(&["stream"], broker.streams.failed);
+                out.put(&["amqp"], broker.amqp.failed);
+            }
+        },
+    ),
+    counter("process_cpu_seconds_total", &[], "Processor time of the process.", |view, out| {
+        if let Some(process) = view.process {
+            out.put(&[], process.busy);
+        }
+    })
+    .in_seconds(),
+    gauge(
+        "process_resident_memory_bytes",
+        &[],
+        "Memory of the process that is resident.",
+        |view, out| {
+            if let Some(process) = view.process {
+                out.put(&[], process.resident_bytes);
+            }
+        },
+    )
+    .in_bytes(),
+    gauge("process_open_fds", &[], "Open descriptors.", |view, out| {
+        if let Some(process) = view.process {
+            out.put(&[], process.descriptors);
+        }
+    }),
+    gauge("process_max_fds", &[], "Descriptors that may be open.", |view, out| {
+        if let Some(max) = view.process.and_then(|process| process.descriptors_max) {
+            out.put(&[], max);
+        }
+    }),
 ];
 
 const SHARD: &[&str] = &["shard"];
 const STREAM: &[&str] = &["stream"];
+
+/// A sample for each cause.
+fn causes(view: &View<'_>, out: &mut Samples<'_>, of: impl Fn(&ShardCensus) -> &Tallied<Cause>) {
+    let counts = meter::sum(view.shards.iter().map(|shard| of(shard).clone()));
+    for cause in Cause::ALL {
+        out.put(&[cause.word()], count(&counts, cause));
+    }
+}
+
+/// The count of `key`, also when it never was: a counter that begins with 1 seems not to have grown
+/// to who looks at what it was before.
+fn count<K: Copy + Eq>(counts: &Tallied<K>, key: K) -> u64 {
+    counts.iter().find(|(one, _)| *one == key).map_or(0, |(_, count)| *count)
+}
 
 /// A sample for each of the largest streams, and one for the others in sum. A sum of streams that
 /// change is no counter: the metrics of all streams together have what the others did too.
