@@ -385,7 +385,8 @@ def every_log_line_of_the_guide_is_in_the_code():
 
 @check
 def every_link_of_the_documents_leads_somewhere():
-    for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]:
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    for path in texts:
         for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
             assert "://" in target or (path.parent / target).exists(), f"{path}: {target}"
 

@@ -206,6 +206,9 @@ fn the_segment_that_is_written_to_is_copied_as_far_as_it_is_whole() {
         done(&["verify"], &[&target]);
         let next = lines[0].split('\t').nth(2).and_then(|cell| cell.parse::<u64>().ok());
         assert!(next.is_some_and(|next| next > before), "{lines:?} {before}");
+        // It ends with an event's timestamp, not with what is written ahead.
+        let copied = fs::read(&segments(&target, "orders")[0]).expect("readable");
+        assert!(copied.last().is_some_and(u8::is_ascii_digit), "zeros are no part of a backup");
         done(&["verify"], &[data.path()]);
     }
     flood.end();
@@ -336,8 +339,7 @@ fn damage_is_found_and_not_restored_unasked() {
     };
     // A flipped bit, a lost segment, a lost stream.
     let first = &segments(&target, "orders")[0];
-    let whole = fs::read(first).expect("readable");
-    let mut flipped = whole;
+    let mut flipped = fs::read(first).expect("readable");
     flipped[2_000] ^= 1;
     fs::write(first, &flipped).expect("writable");
     wrong("damaged from event 1 on");
