@@ -10,7 +10,7 @@ use rustix::fd::OwnedFd;
 use super::super::exit::{Exit, Failure};
 use super::super::listen::{End, Link, Location};
 use super::plan::Plan;
-use super::publisher::due_of;
+use super::publisher::{DECLARE, due_of};
 use super::report::Latency;
 use crate::clock;
 use crate::limits::{BENCH_DRAIN_MILLIS_MAX, LISTEN_SILENCE_MILLIS_MAX};
