@@ -194,6 +194,8 @@ async function withoutMouse(page) {
   await press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to content');
   await press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  assert.equal(new URL(page.url()).hash, '', 'the view stays');
   await tabTo(page, page.getByRole('button', { name: 'New stream' }));
   await press('Enter');
   await page.keyboard.type('keys');
