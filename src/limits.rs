@@ -126,27 +126,22 @@ pub const HTTP_BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a shard may take to say how it is: one that is busy for so long is as good as stuck.
 pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Streams that a census tells of one by one, for each shard: as many as a person reads, and a few
-/// hundred kilobytes.
+/// Streams of a shard that a census tells of one by one: a few hundred kilobytes.
 pub const CENSUS_STREAMS_MAX: usize = 1_000;
 
-/// Streams that have labels of their own in `/metrics`, the most consumed first; the others are one
-/// sum. Each has about a dozen series, and Prometheus keeps them all.
+/// Streams with labels of their own in `/metrics`: each is a dozen series that Prometheus keeps.
 pub const METRICS_STREAMS_MAX: usize = 100;
 
-/// How long a shard may take to answer a census: then it is made without that shard. Well below the
-/// 10 s that Prometheus waits for an answer by default.
+/// How long a census waits for a shard: well below the 10 s that Prometheus waits by default.
 pub const CENSUS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a census serves whoever asks next, so that many who look cost no more than one.
 pub const CENSUS_AGE_MAX: Duration = Duration::from_millis(250);
 
-/// How long a socket takes no byte until its consumer counts as stalled: longer than a network
-/// that loses packets needs to send them once more.
+/// How long a stalled consumer's socket takes no byte: longer than a lost packet holds it up.
 pub const STALLED_AFTER: Duration = Duration::from_secs(2);
 
-/// Time over which a stream's pace is measured, at least; at most twice as long where somebody
-/// looks often.
+/// Least time over which a stream's pace is measured; at most twice that where somebody looks.
 pub const PACE_WINDOW: Duration = Duration::from_secs(60);
 
 /// Pause after an accept that failed for want of descriptors.
