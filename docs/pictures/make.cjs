@@ -7,7 +7,7 @@ const { WebSocket } = require('ws');
 
 const [base, folder] = process.argv.slice(2);
 // Longer than a small picture of a rate shows.
-const TRAFFIC_MS = 125_000;
+const TRAFFIC_MS = Number(process.env.TRAFFIC_MS ?? 125_000);
 const TICK_MS = 250;
 const STREAMS = [
   // Name, events a second, consumers.

@@ -89,7 +89,7 @@ fn paths_and_methods(setup: Setup) {
         assert_eq!(told, allowed, "{method} {path}");
     }
 
-    for path in ["/", "/nowhere", "/event-stream/1/nowhere", "/event-streams/", "//event-stream/"] {
+    for path in ["/nowhere", "/event-stream/1/nowhere", "/event-streams/", "//event-stream/"] {
         Curl::get(&server.at(path)).send().assert_json(404, r#"{"detail":"Not Found"}"#);
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /metrics`: the census as OpenMetrics text, for Prometheus and whoever reads its format.
 //!
-//! [`table`] has every metric once: its name, type, unit, labels and meaning, and where in the
+//! `table` has every metric once: its name, type, unit, labels and meaning, and where in the
 //! census its values are. The text and the operations guide are made of it.
 
 #[cfg(test)]

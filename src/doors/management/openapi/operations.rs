@@ -116,8 +116,9 @@ fn request_content(name: Name, examples: &Examples) -> Option<Value> {
             ("application/json", json!({ "description": "One event, kept byte for byte" })),
             (
                 NDJSON,
+                // No type: whatever is sent is text, and each line of it an event.
                 json!({
-                    "type": "string", "minLength": 1, "pattern": "[^\\r\\n]",
+                    "minLength": 1, "pattern": "[^\\r\\n]",
                     "description": "One event a line, all or none; empty lines are skipped",
                 }),
             ),

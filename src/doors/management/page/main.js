@@ -103,6 +103,11 @@ by('search').onsubmit = (event) => {
 by('create').onclick = () => dialogs.create(store, (name) => {
   window.location.hash = `#/stream/${encodeURIComponent(name)}`;
 });
+// Not by its address: that names the view.
+document.querySelector('.skip').onclick = (event) => {
+  event.preventDefault();
+  by('main').focus();
+};
 document.addEventListener('visibilitychange', poll);
 window.addEventListener('hashchange', enter);
 enter();
