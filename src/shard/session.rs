@@ -2,8 +2,8 @@
 //!
 //! Sends are made where the reason for them arises (a new event, a ping, a socket that became
 //! writable), synchronously, by [`Session::drive`]. A consumer that keeps up needs no task for
-//! that; one that doesn't gets a pump ([`super::pump`]) until it does. What the client sends is read
-//! by one task for all sessions of the shard ([`super::inbox`]): an idle session has none.
+//! that; one that doesn't gets a pump ([`super::pump`]) until it does. What the client sends is
+//! read by one task for all sessions of the shard ([`super::inbox`]): an idle session has none.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
