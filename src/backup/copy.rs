@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, remove_dir_all, remove_file};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock, fstatvfs};
@@ -70,9 +70,8 @@ impl Draft {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
             Err(cause) => return Err(fault("make", path)(cause)),
         }
-        let mode = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(path, mode).map_err(fault("make private", path))?;
-        let folder = Folder::named(path).map_err(fault("open", path))?;
+        let folder = Folder::itself(path).map_err(fault("open", path))?;
+        folder.make_private().map_err(fault("make private", path))?;
         flock(folder.descriptor(), FlockOperation::NonBlockingLockExclusive).map_err(|_| {
             BackupError(format!("another ess is at work in {}; wait for it", path.display()))
         })?;

@@ -25,6 +25,13 @@ impl Folder {
         Ok(Self { file, path })
     }
 
+    /// Opens a folder that must be one itself, not a link to one.
+    pub(super) fn itself(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = File::from(open(path, flags, Mode::empty())?);
+        Ok(Self { file, path: path.to_owned() })
+    }
+
     /// Opens a folder in this one.
     pub(super) fn folder(&self, name: &str) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -41,6 +48,17 @@ impl Folder {
             return Err(io::Error::other("it is no regular file"));
         }
         Ok(file)
+    }
+
+    /// Opens a file in this folder to write to it, made where there is none.
+    pub(super) fn own_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(File::from(openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)?))
+    }
+
+    /// Lets nobody but its owner in.
+    pub(super) fn make_private(&self) -> io::Result<()> {
+        Ok(rustix::fs::fchmod(&self.file, Mode::RWXU)?)
     }
 
     /// The names in this folder, in order; those that are no UTF-8 are nobody's of ours.

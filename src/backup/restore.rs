@@ -64,8 +64,7 @@ pub fn restore(backup: &Path, data: &Path, damaged: bool) -> Result<Report, Back
 /// The lock that a service on this directory would hold.
 fn lock(data: &Folder) -> Result<File, BackupError> {
     let path = data.path().join("ess.lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(fault("open", &path))?;
+    let file = data.own_file("ess.lock").map_err(fault("open", &path))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
         BackupError(format!("a service uses {}; stop it first", data.path().display()))
     })?;

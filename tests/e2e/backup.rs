@@ -380,6 +380,16 @@ fn a_restore_meets_nobody_and_nothing() {
     let words = [&words[..], &["--internal-addr", "127.0.0.1:0", "--data-dir"]].concat();
     let said = refused(1, &words, &[&half]);
     assert!(said.contains("a restore was interrupted"), "{said}");
+    // Links where its own are made: they may lead anywhere, and root follows none.
+    let (precious, trap) = (place.path().join("precious"), place.path().join("trap"));
+    fs::create_dir_all(precious.join("kept")).expect("writable");
+    fs::create_dir(&trap).expect("writable");
+    for name in ["ess.lock", "restore.partial"] {
+        symlink(&precious, trap.join(name)).expect("linkable");
+        refused(1, &["restore", "--data-dir"], &[&trap, &target]);
+        assert!(precious.join("kept").exists(), "{name} was followed");
+        fs::remove_file(trap.join(name)).expect("removable");
+    }
     restore(&target, &half);
     let server = Server::start_in(Setup::USUAL, &half, &[]);
     assert_eq!(server.item(1)["next_ordinal"], 301);
