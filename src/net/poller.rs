@@ -14,8 +14,8 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 
 use monoio::net::UnixStream;
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{Timespec, epoll::wait};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags, wait};
 use rustix::io::Errno;
 
 use super::Parked;
@@ -103,4 +103,5 @@ fn ready(event: &Event) -> Ready {
     }
 }
 
-const NOT_AT_ALL: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+/// To look without waiting.
+pub(super) const NOT_AT_ALL: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::One;
+use super::poller::NOT_AT_ALL;
 use monoio::net::TcpStream;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
@@ -211,6 +213,16 @@ impl Parked {
     #[must_use]
     pub const fn full(&self) -> bool {
         self.full.get()
+    }
+
+    /// Asks the kernel whether there is room for much, a third of its buffer; else the socket counts
+    /// as full until the poller says more. (A full buffer takes a few bytes long before that.)
+    pub fn look_for_room(&self) {
+        let mut asked = [PollFd::from_borrowed_fd(self.fd(), PollFlags::OUT)];
+        // Who can't be asked is written to, which tells more.
+        if poll(&mut asked, Some(&NOT_AT_ALL)).is_ok_and(|ready| ready == 0) {
+            self.full.set(true);
+        }
     }
 
     /// It takes bytes again.

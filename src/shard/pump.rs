@@ -26,7 +26,7 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
             Drive::Blocked => session.writable().await,
             Drive::More => session.home.shard.turnstile.next().await,
             Drive::History(from) => {
-                session.writable().await;
+                session.roomy().await;
                 if !history.serve(&session, from).await {
                     session.broken();
                     break;

@@ -186,6 +186,14 @@ impl<S: Store> Session<S> {
         self.awaiting_peer.set(false);
     }
 
+    /// As [`Session::writable`], but waits until it takes many. What is read from the history for a
+    /// socket then goes out whole, and a client that stops reading stops between two events: the
+    /// rest of one may be gone when it comes back.
+    pub(super) async fn roomy(&self) {
+        self.socket.look_for_room();
+        self.writable().await;
+    }
+
     /// The socket takes bytes again, or never will.
     pub(super) fn drained(&self) {
         self.socket.drained();
