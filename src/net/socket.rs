@@ -215,8 +215,8 @@ impl Parked {
         self.full.get()
     }
 
-    /// Asks the kernel whether there is room for much, a third of its buffer; else the socket counts
-    /// as full until the poller says more. (A full buffer takes a few bytes long before that.)
+    /// Asks the kernel whether there is room for much, a third of its buffer; else the socket
+    /// counts as full until the poller says more. (A few bytes are taken long before that.)
     pub fn look_for_room(&self) {
         let mut asked = [PollFd::from_borrowed_fd(self.fd(), PollFlags::OUT)];
         // Who can't be asked is written to, which tells more.
