@@ -361,6 +361,9 @@ pub const DESCRIPTORS_RESERVED_PART: usize = 8;
 /// Connections accepted in a row before those that are there get a turn.
 pub const ACCEPT_TURN: usize = 64;
 
+/// Streams that a shard opens at the same time when it starts: as many syncs as a disk takes well.
+pub const STREAMS_OPENED_AT_ONCE: usize = 32;
+
 /// How long the removal of a stream waits for consumers that are inside a frame.
 pub const FRAMES_TIMEOUT: Duration = Duration::from_secs(2);
 

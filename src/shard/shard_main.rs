@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use async_channel::{Receiver, Sender, bounded};
 use log::{error, warn};
@@ -11,7 +12,10 @@ use log::{error, warn};
 use crate::census::Driver;
 use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
-use crate::limits::{ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX};
+use crate::event::StreamName;
+use crate::limits::{
+    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, STREAMS_OPENED_AT_ONCE,
+};
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
 use crate::store::amqp::Amqp;
@@ -164,14 +168,25 @@ fn log_store(config: &Config, driver: Driver) -> LogStore<RealDisk> {
     LogStore::new(disk, config.data_dir.join("streams"), options, Clock::System)
 }
 
-/// Opens every registered stream whose home is here. One that can't be opened keeps only itself
-/// from being served.
+/// Opens every registered stream whose home is here, some at a time: after a kill each has to be
+/// recovered, and waits for its disk. One that can't be opened keeps only itself from being served.
 async fn open_all<S: Store>(shard: &Rc<Shard<S>>) {
-    let names = shard.directory.borrow().names();
-    for name in names {
-        if shard.home_of(&name) == shard.index
-            && let Err(fault) = shard.open(&name).await
-        {
+    let mut names = shard.directory.borrow().names();
+    names.retain(|name| shard.home_of(name) == shard.index);
+    let names = Rc::new(RefCell::new(names.into_iter()));
+    let opener = |_| monoio::spawn(open_next(Rc::clone(shard), Rc::clone(&names)));
+    let openers: Vec<_> = (0..STREAMS_OPENED_AT_ONCE).map(opener).collect();
+    for opener in openers {
+        opener.await;
+    }
+}
+
+/// Opens one stream after the other, until there is none left.
+async fn open_next<S: Store>(shard: Rc<Shard<S>>, names: Rc<RefCell<IntoIter<StreamName>>>) {
+    loop {
+        let next = names.borrow_mut().next();
+        let Some(name) = next else { return };
+        if let Err(fault) = shard.open(&name).await {
             error!("{}: {fault}", super::reasons::unavailable(&name));
         }
     }
