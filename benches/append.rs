@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ess::clock::{Clock, monotonic};
+use ess::clock::{Clock, monotonic, process_busy};
 use ess::store::log::LogStore;
 use ess::store::log::disk::{Io, RealDisk};
 use ess::store::{Store, StreamStore};
@@ -149,7 +149,7 @@ struct Watch {
 
 impl Watch {
     fn start(time: Duration) -> Self {
-        Self { began: monotonic(), cpu: cpu(), time, events: 0 }
+        Self { began: monotonic(), cpu: process_busy(), time, events: 0 }
     }
 
     /// Whether another batch fits in; it counts. There is at least one.
@@ -162,16 +162,8 @@ impl Watch {
     fn stop(self, found: &mut Found) {
         let events = self.events as f64;
         found.rates.push(events / self.began.elapsed().as_secs_f64());
-        found.cpu.push((cpu() - self.cpu).as_secs_f64() / events * 1e6);
+        found.cpu.push((process_busy() - self.cpu).as_secs_f64() / events * 1e6);
     }
-}
-
-/// Processor time of this process's threads, in nanoseconds the first number of `schedstat`.
-fn cpu() -> Duration {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().filter_map(Result::ok);
-    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
-    let nanos = texts.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok());
-    Duration::from_nanos(nanos.sum())
 }
 
 /// Median, least, most.
