@@ -36,7 +36,7 @@ impl<D: Disk> Shared<D> {
         let room = self.options.segment_bytes_max.saturating_sub(end);
         let ahead = max.min(end).min(room);
         // Too little is not worth the write, and large groups pay for themselves.
-        let pays = ahead >= max / SHARE_MIN && end - group <= GROUP_BYTES_MAX;
+        let pays = ahead >= max / SHARE_MIN && end - group <= max / GROUP_SHARE_MAX;
         if self.options.fsync != Fsync::Always || ahead == 0 || !pays {
             return;
         }
@@ -73,9 +73,8 @@ impl<D: Disk> Shared<D> {
 /// What is written ahead is at least this share of the most.
 const SHARE_MIN: u64 = 1024;
 
-/// A larger group is written without zeros: it takes so much of the disk's time itself that writing
-/// everything twice costs more than the journal.
-const GROUP_BYTES_MAX: u64 = 64 * 1024;
+/// A group of more than this share of the most is written without zeros.
+const GROUP_SHARE_MAX: u64 = 4;
 
 /// More than any file has: some zeros may be there.
 const UNKNOWN: u64 = u64::MAX;
