@@ -381,7 +381,7 @@ pub const BACKUP_SYNC_BYTES: u64 = 4 * 1024 * 1024;
 pub const BACKUP_ROOM_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How often a log is looked at anew that changed while it was copied.
-pub const BACKUP_LOOKS_MAX: usize = 5;
+pub const BACKUP_LOOKS_MAX: usize = 10;
 
 // RabbitMQ
 
