@@ -314,6 +314,31 @@ fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
 }
 
 #[cfg(test)]
+impl ShardCensus {
+    /// A shard that has nothing and has done nothing.
+    pub(crate) fn idle(index: usize) -> Self {
+        Self {
+            index,
+            driver: Driver::Epoll,
+            stopping: false,
+            busy: Duration::ZERO,
+            requests: 0,
+            traffic: Traffic::default(),
+            tail_sends: 0,
+            log_reads: 0,
+            publishes: DurationCounts::default(),
+            responses: Vec::new(),
+            refusals: Vec::new(),
+            closes: Vec::new(),
+            vitals: Vitals::default(),
+            consumers: Consumers::default(),
+            streams: Vec::new(),
+            others: Sum::default(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -334,24 +359,7 @@ mod tests {
     }
 
     fn shard(index: usize, streams: Vec<StreamCensus>, others: Sum) -> ShardCensus {
-        ShardCensus {
-            index,
-            driver: Driver::Epoll,
-            stopping: false,
-            busy: Duration::ZERO,
-            requests: 0,
-            traffic: Traffic::default(),
-            tail_sends: 0,
-            log_reads: 0,
-            publishes: DurationCounts::default(),
-            responses: Vec::new(),
-            refusals: Vec::new(),
-            closes: Vec::new(),
-            vitals: Vitals::default(),
-            consumers: Consumers::default(),
-            streams,
-            others,
-        }
+        ShardCensus { streams, others, ..ShardCensus::idle(index) }
     }
 
     #[test]

@@ -264,32 +264,10 @@ fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Tick) -> StreamCensus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::census::{Driver, Traffic};
+    use crate::census::Traffic;
     use crate::event::StreamName;
     use crate::limits::MAILBOX_MESSAGES_MAX;
-    use crate::meter::DurationCounts;
-    use crate::store::{Pace, Vitals};
-
-    fn answer(index: usize) -> ShardCensus {
-        ShardCensus {
-            index,
-            driver: Driver::Epoll,
-            stopping: false,
-            busy: Default::default(),
-            requests: 0,
-            traffic: Traffic::default(),
-            tail_sends: 0,
-            log_reads: 0,
-            publishes: DurationCounts::default(),
-            responses: Vec::new(),
-            refusals: Vec::new(),
-            closes: Vec::new(),
-            vitals: Vitals::default(),
-            consumers: Consumers::default(),
-            streams: Vec::new(),
-            others: Sum::default(),
-        }
-    }
+    use crate::store::Pace;
 
     /// What is found where of two shards the second answers, and the first doesn't in this way.
     fn asked(first: impl FnOnce(&Mailboxes, Receiver<Message>) -> Option<Receiver<Message>>) {
@@ -300,7 +278,7 @@ mod tests {
             let _kept = first(&mailboxes, one);
             monoio::spawn(async move {
                 while let Ok(Message::Census { reply }) = last.recv().await {
-                    let _ = reply.try_send(answer(1));
+                    let _ = reply.try_send(ShardCensus::idle(1));
                 }
             });
             let (shards, late) = ask(&mailboxes).await;

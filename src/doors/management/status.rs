@@ -279,11 +279,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::census::{Driver, Slowest, Sum};
+    use crate::census::{Slowest, Sum};
     use crate::event::Ordinal;
-    use crate::meter::DurationCounts;
     use crate::proto::http::parse;
-    use crate::store::{Pace, Vitals};
+    use crate::store::Pace;
 
     fn name(name: &str) -> StreamName {
         StreamName::new(name).unwrap()
@@ -307,24 +306,8 @@ mod tests {
     }
 
     fn census(streams: Vec<StreamCensus>) -> Census {
-        let shard = ShardCensus {
-            index: 0,
-            driver: Driver::Epoll,
-            stopping: false,
-            busy: Duration::ZERO,
-            requests: 0,
-            traffic: Traffic::default(),
-            tail_sends: 0,
-            log_reads: 0,
-            publishes: DurationCounts::default(),
-            responses: Vec::default(),
-            refusals: Vec::default(),
-            closes: Vec::default(),
-            vitals: Vitals::default(),
-            consumers: Consumers::default(),
-            streams,
-            others: Sum { streams: 7, bytes: 100, ..Sum::default() },
-        };
+        let others = Sum { streams: 7, bytes: 100, ..Sum::default() };
+        let shard = ShardCensus { streams, others, ..ShardCensus::idle(0) };
         Census { shards: vec![shard], late: vec![1], ..Census::default() }
     }
 

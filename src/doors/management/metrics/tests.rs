@@ -1,7 +1,7 @@
 //! The text is bounded, whatever there is.
 
 use super::*;
-use crate::census::{Consumers, Driver, ShardCensus, Slowest, Traffic};
+use crate::census::{Consumers, ShardCensus, Slowest, Traffic};
 use crate::event::{Ordinal, StreamName};
 use crate::store::Pace;
 
@@ -21,24 +21,7 @@ fn stream(name: &str, live: usize) -> StreamCensus {
 }
 
 fn shown(streams: Vec<StreamCensus>) -> String {
-    let shard = ShardCensus {
-        index: 0,
-        driver: Driver::Epoll,
-        stopping: false,
-        busy: Duration::from_millis(1_500),
-        requests: 0,
-        traffic: Traffic::default(),
-        tail_sends: 0,
-        log_reads: 0,
-        publishes: DurationCounts::default(),
-        responses: Vec::new(),
-        refusals: Vec::new(),
-        closes: Vec::new(),
-        vitals: Vitals::default(),
-        consumers: Consumers::default(),
-        streams,
-        others: Sum::default(),
-    };
+    let shard = ShardCensus { busy: Duration::from_millis(1_500), streams, ..ShardCensus::idle(0) };
     let census = Census { shards: vec![shard], ..Census::default() };
     let response = answer(&Arc::new(census));
     assert_eq!(response.status(), 200);
