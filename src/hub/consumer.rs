@@ -157,6 +157,13 @@ impl Consumer {
         self.ending || !self.control.is_empty()
     }
 
+    /// Where it stands, when what follows there in the tail is all that matters to it: it doesn't
+    /// wait for its start, and nothing is to be put in.
+    #[must_use]
+    pub const fn owed_tail_only(&self) -> Option<Place> {
+        if self.waiting || self.frame_only() { None } else { Some(self.place) }
+    }
+
     /// What to do next. A place that can't be delivered is passed over here.
     pub fn step<'a>(&'a mut self, tail: &'a Tail, bytes_max: usize) -> Step<'a> {
         let inside_frame = !self.place.cursor.at_boundary();

@@ -14,7 +14,7 @@ use crate::clock::monotonic;
 use crate::doors::management::Publication;
 use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
 use crate::hub::{Consumer, Tail};
-use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
+use crate::limits::{DRAIN_TICK, FRAMES_TIMEOUT};
 use crate::net::{Parked, Socket};
 use crate::observe::logging::ACCESS;
 use crate::proto::http::RequestId;
@@ -36,7 +36,7 @@ pub(super) struct Home<S: Store> {
     pub(super) hub: RefCell<Hub<S>>,
     store: OnceCell<Rc<S::Stream>>,
     /// A fan-out is at work.
-    fanning: Cell<bool>,
+    pub(super) fanning: Cell<bool>,
     pub(super) flow: Flow,
     pub(super) pacer: Pacer,
     this: Weak<Self>,
@@ -331,42 +331,14 @@ impl<S: Store> Home<S> {
         self.hub.borrow().sessions.iter().map(|(_, session)| Rc::clone(session)).collect()
     }
 
-    /// The first session at or behind table position `key`, and its position.
-    fn session_from(&self, key: usize) -> Option<(usize, Rc<Session<S>>)> {
-        let hub = self.hub.borrow();
-        let end = hub.sessions.capacity();
-        (key..end).find_map(|key| Some((key, Rc::clone(hub.sessions.get(key)?))))
-    }
-
     fn wake(&self) {
         if self.fanning.get() || self.hub.borrow().sessions.is_empty() {
             return;
         }
         if let Some(home) = self.this.upgrade() {
             self.fanning.set(true);
-            monoio::spawn(fan_out(home));
+            monoio::spawn(super::fan_out::fan_out(home));
         }
-    }
-}
-
-/// Drives every consumer to the ceiling, again and again while the ceiling moves.
-async fn fan_out<S: Store>(home: Rc<Home<S>>) {
-    loop {
-        let ceiling = home.ceiling();
-        let (mut key, mut served) = (0, 0);
-        while let Some((found, session)) = home.session_from(key) {
-            key = found + 1;
-            session.advance();
-            served += 1;
-            if served % FAN_OUT_TURN == 0 {
-                home.shard.turnstile.next().await;
-            }
-        }
-        if home.ceiling() == ceiling {
-            home.fanning.set(false);
-            return;
-        }
-        home.shard.turnstile.next().await;
     }
 }
 

@@ -8,6 +8,7 @@ mod budget;
 mod census;
 mod context;
 mod directory;
+mod fan_out;
 mod farewell;
 mod home;
 mod http;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::clock::Tick;
 use crate::event::{Cursor, Reason};
-use crate::hub::{Consumer, Outcome, Step, Tail};
+use crate::hub::{Consumer, Outcome, Step, Stretch, Tail};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
 use crate::net::Parked;
 use crate::proto::http::RequestId;
@@ -85,6 +85,14 @@ pub(super) enum Drive {
     Over,
 }
 
+/// What was sent to consumers that keep up.
+pub(super) struct Passed {
+    pub(super) now: Tick,
+    pub(super) events: u64,
+    pub(super) bytes: u64,
+    pub(super) sends: u64,
+}
+
 /// What driving a session has sent.
 #[derive(Default)]
 struct Sent {
@@ -144,6 +152,38 @@ impl<S: Store> Session<S> {
                 return Drive::More;
             }
         }
+    }
+
+    /// Sends what a consumer that keeps up is owed, by the shortest way: `stretch`, when it stands
+    /// where that begins, else what is found for it instead. True when it then stands at the
+    /// ceiling; else it has to be driven.
+    pub(super) fn keep_up<'a>(
+        &self,
+        tail: &'a Tail,
+        stretch: &mut Option<Stretch<'a>>,
+        passed: &mut Passed,
+    ) -> bool {
+        if self.pumping.get() {
+            return false;
+        }
+        let mut consumer = self.consumer.borrow_mut();
+        let Some(place) = consumer.owed_tail_only() else { return false };
+        if stretch.is_none_or(|stretch| stretch.from() != place) {
+            *stretch = Stretch::of(tail, place, SEND_BYTES_MAX);
+        }
+        let Some(stretch) = stretch else { return false };
+        let Ok(sent) = self.socket.try_write(stretch.bytes()) else {
+            self.broken();
+            return true;
+        };
+        let outcome = Outcome::of(sent, stretch.bytes().len());
+        passed.events += stretch.sent(&mut consumer, tail, outcome);
+        passed.bytes += sent as u64;
+        passed.sends += 1;
+        if sent > 0 {
+            self.progress.set(passed.now);
+        }
+        outcome == Outcome::Whole && stretch.ends_at_ceiling(tail)
     }
 
     /// Drives the session, and sets a pump to work where driving alone can't finish.

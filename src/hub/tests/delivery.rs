@@ -7,7 +7,7 @@ use super::model::{
 };
 use crate::event::{Cursor, Ordinal, Timestamp};
 use crate::hub::tail::Bounds;
-use crate::hub::{Consumer, Outcome, Step};
+use crate::hub::{Consumer, Outcome, Step, Stretch};
 use crate::proto::websocket::frame::{Opcode, frame_len, put_header};
 use crate::store::Kind;
 
@@ -19,6 +19,8 @@ enum Happening {
     Join(i64, Option<u64>),
     /// One step, of which the socket takes so much.
     Step(usize, Take),
+    /// Everybody in turn, by the short way where that is open; each socket takes so much.
+    Turn(usize, Take),
     Control(usize, Opcode, usize),
     End(usize),
 }
@@ -57,7 +59,8 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         30 => any_push().prop_map(Happening::Push),
         8 => (-30_i64..6, future).prop_map(|(from, future)| Happening::Join(from, future)),
-        60 => (any::<usize>(), take).prop_map(|(who, take)| Happening::Step(who, take)),
+        60 => (any::<usize>(), take.clone()).prop_map(|(who, take)| Happening::Step(who, take)),
+        10 => (1_usize..500, take).prop_map(|(max, take)| Happening::Turn(max, take)),
         8 => (any::<usize>(), opcode, 2_usize..126).prop_map(|(who, opcode, payload)| {
             Happening::Control(who, opcode, payload)
         }),
@@ -187,6 +190,34 @@ impl Peer {
         }
     }
 
+    /// Takes its part in a turn. Whoever can't, or isn't done then, makes a step.
+    fn keep_up<'a>(
+        &mut self,
+        stream: &'a Stream,
+        stretch: &mut Option<Stretch<'a>>,
+        take: Take,
+        max: usize,
+    ) -> Result<(), TestCaseError> {
+        let Some(place) = self.consumer.owed_tail_only().filter(|_| !self.over) else {
+            return self.step(stream, take, max).map(drop);
+        };
+        if stretch.is_none_or(|stretch| stretch.from() != place) {
+            *stretch = Stretch::of(&stream.tail, place, max);
+        }
+        let Some(stretch) = stretch else { return self.step(stream, take, max).map(drop) };
+        let length = stretch.bytes().len();
+        prop_assert!(length > 0 && length <= max);
+        let (sent, before) = (take.of(length), self.consumer.delivered());
+        self.received(&stretch.bytes()[..sent]);
+        let events = stretch.sent(&mut self.consumer, &stream.tail, Outcome::of(sent, length));
+        prop_assert_eq!(events, self.consumer.delivered() - before);
+        if sent == length && stretch.ends_at_ceiling(&stream.tail) {
+            prop_assert!(self.consumer.cursor().ordinal >= stream.ceiling());
+            return Ok(());
+        }
+        self.step(stream, take, max).map(drop)
+    }
+
     /// Reads the history and sends what the socket takes.
     fn read(
         &mut self,
@@ -308,6 +339,12 @@ fn play(first: u64, bounds: Bounds, happenings: Vec<Happening>) -> Result<(), Te
             Happening::Step(who, take) => {
                 if let Some(peer) = peers.get_mut(who % count) {
                     peer.step(&stream, take, 1 + who % 500)?;
+                }
+            }
+            Happening::Turn(max, take) => {
+                let mut stretch = None;
+                for peer in &mut peers {
+                    peer.keep_up(&stream, &mut stretch, take, max)?;
                 }
             }
             Happening::Control(who, opcode, payload) => {
