@@ -154,6 +154,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How much of a request is read at once, in bytes.
 pub const HTTP_READ_BYTES: usize = 64 * 1024;
 
+/// Reads of a connection that nobody had to wait for, before others get a turn.
+pub const HTTP_READS_MAX: u32 = 8;
+
 /// Longest time a peer may take to read a response (and a microsecond for each byte).
 pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -247,6 +250,10 @@ pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// How long a flush of the log may take, in milliseconds: it runs at shutdown and in a panic, and
 /// neither may hang on a full disk.
 pub const LOG_FLUSH_MILLIS_MAX: u64 = 2_000;
+
+/// How long the writer of the log leaves lines alone behind those it has written: it is woken at most 200
+/// times a second.
+pub const LOG_PAUSE: Duration = Duration::from_millis(5);
 
 // Command line
 

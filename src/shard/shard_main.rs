@@ -14,7 +14,8 @@ use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
 use crate::event::StreamName;
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, STREAMS_OPENED_AT_ONCE,
+    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, HTTP_READ_BYTES,
+    STREAMS_OPENED_AT_ONCE,
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
@@ -120,6 +121,7 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
         request_ids: Rc::new(RequestIds::new()),
+        http_buffer: Rc::new(RefCell::new(vec![0; HTTP_READ_BYTES])),
         requests: Cell::new(0),
         stopping: Cell::new(false),
         coarse_now: Cell::new(Tick::now()),
