@@ -87,6 +87,17 @@ impl Consumer {
         }
     }
 
+    /// As it is when it has gone along with others to `place`: where it stands, and how many events
+    /// it was sent.
+    #[must_use]
+    pub const fn standing(&self, place: Option<Place>) -> (Cursor, u64) {
+        let cursor = match place {
+            Some(place) => place.cursor,
+            None => self.place.cursor,
+        };
+        (cursor, cursor.ordinal.since(self.origin))
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn cursor(&self) -> Cursor {
@@ -278,6 +289,16 @@ impl Consumer {
             Outcome::Part(0) => return,
             Outcome::Part(sent) => tail.after(self.place, sent),
         };
+    }
+
+    /// It went along with others to `place`, and was sent what lies between.
+    ///
+    /// # Panics
+    ///
+    /// When that is before where it stands.
+    pub fn went_along(&mut self, place: Place) {
+        assert!(place.cursor >= self.place.cursor, "a consumer never goes back");
+        self.place = place;
     }
 
     /// The history was sent up to `cursor`.

@@ -1,8 +1,8 @@
 //! What consumers that stand at the same place are owed: found once, sent to each of them.
 //!
 //! Nearly all consumers of a stream stand at its ceiling. When a block becomes visible they are
-//! all owed the same bytes, and asking the tail for each of them costs as much again as a good part
-//! of the send: not by its work, but by the code that runs between two system calls.
+//! all owed the same bytes, and asking the tail for each of them costs as much as a good part of
+//! the send.
 
 use crate::hub::{Consumer, Next, Outcome, Place, Tail};
 
@@ -36,14 +36,20 @@ impl<'a> Stretch<'a> {
         self.bytes
     }
 
-    /// Whether it leads to the ceiling of `tail`.
+    /// Where whoever was sent all of it stands.
     #[must_use]
-    pub fn ends_at_ceiling(&self, tail: &Tail) -> bool {
-        self.end.cursor.ordinal >= tail.ceiling()
+    pub const fn end(&self) -> Place {
+        self.end
+    }
+
+    /// How many events whoever was sent all of it has had that it hadn't before.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.end.cursor.ordinal.since(self.from.cursor.ordinal)
     }
 
     /// So many of the bytes went out to `consumer`, which stands where they begin. How many events
-    /// it has now been sent that it hadn't before.
+    /// it has now had that it hadn't before.
     ///
     /// # Panics
     ///

@@ -6,7 +6,7 @@ use crate::limits::FAN_OUT_TURN;
 use crate::store::Store;
 
 use super::home::Home;
-use super::session::Passed;
+use super::seat::Passed;
 
 /// Drives every consumer to the ceiling, again and again while the ceiling moves.
 pub(super) async fn fan_out<S: Store>(home: Rc<Home<S>>) {
@@ -30,14 +30,11 @@ pub(super) async fn fan_out<S: Store>(home: Rc<Home<S>>) {
 /// Serves some consumers, from table position `from` on. Where to go on; `None` at the end.
 fn turn<S: Store>(home: &Home<S>, from: usize) -> Option<usize> {
     let hub = home.hub.borrow();
-    let mut stretch = None;
-    let mut passed = Passed { now: home.shard.now(), events: 0, bytes: 0, sends: 0 };
+    let (mut stretch, mut passed) = (None, Passed::default());
     let (mut key, mut served) = (from, 0);
     while served < FAN_OUT_TURN && key < hub.sessions.capacity() {
-        if let Some(session) = hub.sessions.get(key) {
-            if !session.keep_up(&hub.tail, &mut stretch, &mut passed) {
-                session.advance();
-            }
+        if let Some(seat) = hub.sessions.get(key) {
+            seat.serve(&hub.tail, &mut stretch, &mut passed);
             served += 1;
         }
         key += 1;

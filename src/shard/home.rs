@@ -27,6 +27,7 @@ use crate::wait::Bell;
 
 use super::context::Shard;
 use super::meters::{Flow, Pacer};
+use super::seat::Seat;
 use super::session::Session;
 
 /// A stream at home.
@@ -45,7 +46,7 @@ pub(super) struct Home<S: Store> {
 /// What delivery works on.
 pub(super) struct Hub<S: Store> {
     pub(super) tail: Tail,
-    pub(super) sessions: Slab<Rc<Session<S>>>,
+    pub(super) sessions: Slab<Seat<S>>,
 }
 
 /// Where a consumer was put.
@@ -127,8 +128,11 @@ impl<S: Store> Home<S> {
         let store = self.store().ok_or(ReadError::Closed)?;
         let bounds = store.survey().await?;
         let hub = self.hub.borrow();
-        let consumers =
-            hub.sessions.iter().filter(|(_, session)| session.event_stream.uuid == uuid).count();
+        let consumers = hub
+            .sessions
+            .iter()
+            .filter(|(_, seat)| seat.session().event_stream.uuid == uuid)
+            .count();
         Ok((bounds, consumers))
     }
 
@@ -178,7 +182,8 @@ impl<S: Store> Home<S> {
         let session = Rc::new(self.session(socket, event_stream, &placement, request));
         // The pump flag keeps events back until the greeting is out.
         session.pumping.set(true);
-        session.key.set(self.hub.borrow_mut().sessions.insert(Rc::clone(&session)));
+        let seat = Seat::new(Rc::clone(&session));
+        session.key.set(self.hub.borrow_mut().sessions.insert(seat));
         if let Err(fault) = self.shard.inbox.listen(&session) {
             self.not_taken_in(request, &fault);
             self.leave(&session);
@@ -254,15 +259,15 @@ impl<S: Store> Home<S> {
 
     /// Takes a session out whose connection is over.
     pub(super) fn leave(&self, session: &Rc<Session<S>>) {
+        let (cursor, delivered) = session.standing();
         let gone = self.hub.borrow_mut().sessions.try_remove(session.key.get());
-        assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
+        assert!(gone.is_some_and(|gone| Rc::ptr_eq(gone.session(), session)), "leaves once");
         let gone = super::reasons::GONE;
         let reason = session.ended.get().map_or(&gone, |ended| &ended.reason);
         self.shard.meters.closes.add(reason.cause, 1);
         let Reason { code, text, .. } = reason;
         let (peer, uuid) = (session.socket.peer(), &session.event_stream.uuid);
-        let consumer = session.consumer.borrow();
-        let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal.get());
+        let next = cursor.ordinal.get();
         if self.shard.config.message_stats_interval > 0 {
             let ceiling = self.ceiling().get();
             info!(
@@ -320,7 +325,7 @@ impl<S: Store> Home<S> {
     /// in the log only.
     pub(super) async fn frames_finished(&self) {
         let deadline = monotonic() + FRAMES_TIMEOUT;
-        let inside = |session: &Rc<Session<S>>| !session.consumer.borrow().cursor().at_boundary();
+        let inside = |session: &Rc<Session<S>>| !session.standing().0.at_boundary();
         while monotonic() < deadline && self.sessions().iter().any(inside) {
             monoio::time::sleep(DRAIN_TICK).await;
         }
@@ -328,7 +333,7 @@ impl<S: Store> Home<S> {
 
     /// The sessions now: a copy, so that ending one may change the table.
     pub(super) fn sessions(&self) -> Vec<Rc<Session<S>>> {
-        self.hub.borrow().sessions.iter().map(|(_, session)| Rc::clone(session)).collect()
+        self.hub.borrow().sessions.iter().map(|(_, seat)| Rc::clone(seat.session())).collect()
     }
 
     fn wake(&self) {

@@ -21,6 +21,7 @@ mod pump;
 mod reasons;
 mod registrar;
 mod request_ids;
+mod seat;
 mod service;
 mod session;
 mod shard_main;

@@ -5,7 +5,7 @@
 //! that; one that doesn't gets a pump ([`super::pump`]) until it does. What the client sends is
 //! read by one task for all sessions of the shard ([`super::inbox`]): an idle session has none.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::clock::Tick;
 use crate::event::{Cursor, Reason};
-use crate::hub::{Consumer, Outcome, Step, Stretch, Tail};
+use crate::hub::{Consumer, Outcome, Place, Step, Tail};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
 use crate::net::Parked;
 use crate::proto::http::RequestId;
@@ -24,6 +24,7 @@ use crate::store::Store;
 use crate::wait::Bell;
 
 use super::home::Home;
+use super::seat::Seat;
 
 /// A consumer and its socket.
 pub(super) struct Session<S: Store> {
@@ -35,6 +36,7 @@ pub(super) struct Session<S: Store> {
     pub(super) event_stream: Arc<EventStream>,
     /// The name of its handshake, for the log.
     pub(super) request: RequestId,
+    /// Where it stands may be known to its seat only: [`Session::consumer`] asks there first.
     pub(super) consumer: RefCell<Consumer>,
     /// A frame of the client's that has arrived in part.
     pub(super) inbound: Cell<Option<Box<Inbound>>>,
@@ -85,14 +87,6 @@ pub(super) enum Drive {
     Over,
 }
 
-/// What was sent to consumers that keep up.
-pub(super) struct Passed {
-    pub(super) now: Tick,
-    pub(super) events: u64,
-    pub(super) bytes: u64,
-    pub(super) sends: u64,
-}
-
 /// What driving a session has sent.
 #[derive(Default)]
 struct Sent {
@@ -105,7 +99,7 @@ impl<S: Store> Session<S> {
     /// Sends what the consumer is owed from memory, as far as the socket takes it now.
     pub(super) fn drive(&self) -> Drive {
         let hub = self.home.hub.borrow();
-        let mut consumer = self.consumer.borrow_mut();
+        let mut consumer = self.consumer();
         let before = consumer.delivered();
         let mut told = Sent::default();
         let drive = self.drive_on(&hub.tail, &mut consumer, &mut told);
@@ -154,36 +148,40 @@ impl<S: Store> Session<S> {
         }
     }
 
-    /// Sends what a consumer that keeps up is owed, by the shortest way: `stretch`, when it stands
-    /// where that begins, else what is found for it instead. True when it then stands at the
-    /// ceiling; else it has to be driven.
-    pub(super) fn keep_up<'a>(
-        &self,
-        tail: &'a Tail,
-        stretch: &mut Option<Stretch<'a>>,
-        passed: &mut Passed,
-    ) -> bool {
-        if self.pumping.get() {
-            return false;
-        }
+    /// The consumer. It goes along with others no more, until it is found at the ceiling again.
+    pub(super) fn consumer(&self) -> RefMut<'_, Consumer> {
+        let place = self.with_seat(Seat::take_place);
         let mut consumer = self.consumer.borrow_mut();
-        let Some(place) = consumer.owed_tail_only() else { return false };
-        if stretch.is_none_or(|stretch| stretch.from() != place) {
-            *stretch = Stretch::of(tail, place, SEND_BYTES_MAX);
+        if let Some(place) = place {
+            consumer.went_along(place);
         }
-        let Some(stretch) = stretch else { return false };
-        let Ok(sent) = self.socket.try_write(stretch.bytes()) else {
-            self.broken();
-            return true;
-        };
-        let outcome = Outcome::of(sent, stretch.bytes().len());
-        passed.events += stretch.sent(&mut consumer, tail, outcome);
-        passed.bytes += sent as u64;
-        passed.sends += 1;
-        if sent > 0 {
-            self.progress.set(passed.now);
-        }
-        outcome == Outcome::Whole && stretch.ends_at_ceiling(tail)
+        consumer
+    }
+
+    /// Where the consumer stands, and how many events it was sent.
+    pub(super) fn standing(&self) -> (Cursor, u64) {
+        let place = self.with_seat(Seat::place);
+        self.consumer.borrow().standing(place)
+    }
+
+    /// It is ending, or its connection is over.
+    pub(super) fn ending(&self) -> bool {
+        self.consumer.borrow().ending() || self.ended.get().is_some()
+    }
+
+    /// The place at the ceiling of `tail` from which it may go along with others.
+    pub(super) fn goes_along(&self, tail: &Tail) -> Option<Place> {
+        let place = self.consumer.borrow().owed_tail_only()?;
+        let there = place.cursor == Cursor::before(tail.ceiling());
+        (there && !self.pumping.get() && self.ended.get().is_none()).then_some(place)
+    }
+
+    /// Asks the seat, while there is one.
+    fn with_seat(&self, ask: impl FnOnce(&Seat<S>) -> Option<Place>) -> Option<Place> {
+        let hub = self.home.hub.borrow();
+        let seat = hub.sessions.get(self.key.get())?;
+        // A session that has left may find another in its seat.
+        if std::ptr::eq(Rc::as_ptr(seat.session()), self) { ask(seat) } else { None }
     }
 
     /// Drives the session, and sets a pump to work where driving alone can't finish.
@@ -207,13 +205,13 @@ impl<S: Store> Session<S> {
     /// Puts in a ping.
     pub(super) fn ping(self: &Rc<Self>) {
         self.pings_unanswered.set(self.pings_unanswered.get().saturating_add(1));
-        self.consumer.borrow_mut().control(&control(Opcode::Ping, &[]));
+        self.consumer().control(&control(Opcode::Ping, &[]));
         self.advance();
     }
 
     /// Owes an answer to a ping; [`Session::advance`] sends it.
     pub(super) fn pong(&self, payload: &[u8]) {
-        self.consumer.borrow_mut().control(&control(Opcode::Pong, payload));
+        self.consumer().control(&control(Opcode::Pong, payload));
     }
 
     /// Waits until the socket takes bytes, or never will, which the next write tells.
@@ -259,7 +257,7 @@ impl<S: Store> Session<S> {
 
     /// Ends the consumer: the rest of its frame, the close frame, nothing else.
     pub(super) fn end(self: &Rc<Self>, reason: &Reason) {
-        self.begin_end(&mut self.consumer.borrow_mut(), reason);
+        self.begin_end(&mut self.consumer(), reason);
         self.advance();
     }
 
@@ -272,7 +270,7 @@ impl<S: Store> Session<S> {
 
     /// As [`Session::end`], from inside its own pump, which goes on driving.
     pub(super) fn end_here(&self, reason: &Reason) {
-        self.begin_end(&mut self.consumer.borrow_mut(), reason);
+        self.begin_end(&mut self.consumer(), reason);
     }
 
     fn begin_end(&self, consumer: &mut Consumer, reason: &Reason) {
@@ -290,7 +288,7 @@ impl<S: Store> Session<S> {
     /// The peer has sent its close frame: answers it, or completes ours.
     pub(super) fn close_arrived(self: &Rc<Self>, echo: &[u8], reason: Reason) {
         self.close_received.set(true);
-        let mut consumer = self.consumer.borrow_mut();
+        let mut consumer = self.consumer();
         if !consumer.ending() {
             self.close_with(&mut consumer, echo, reason);
         }

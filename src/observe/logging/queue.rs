@@ -146,6 +146,7 @@ impl Back {
             for item in iter::once(first).chain(self.receiver.try_iter()) {
                 self.serve(item, sinks, faults);
             }
+            #[expect(clippy::disallowed_methods, reason = "the writer's own thread")]
             thread::sleep(LOG_PAUSE);
         }
     }
