@@ -133,8 +133,9 @@ pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Streams of a shard that a census tells of one by one: a few hundred kilobytes.
 pub const CENSUS_STREAMS_MAX: usize = 1_000;
 
-/// Streams with labels of their own in `/metrics`: each is a dozen series that Prometheus keeps.
-pub const METRICS_STREAMS_MAX: usize = 100;
+/// Largest `--metrics-streams-max`: each is a dozen series that Prometheus keeps, and a census tells
+/// of no more.
+pub const METRICS_STREAMS_MAX: usize = CENSUS_STREAMS_MAX;
 
 /// How long a census waits for a shard: well below the 10 s that Prometheus waits by default.
 pub const CENSUS_TIMEOUT: Duration = Duration::from_secs(2);

@@ -12,6 +12,7 @@ use log::{error, warn};
 use crate::census::Driver;
 use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
+use crate::doors::management::metrics::Exporter;
 use crate::event::StreamName;
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, HTTP_READ_BYTES,
@@ -202,7 +203,9 @@ async fn listen<S: Store>(
 ) -> std::io::Result<Vec<Rc<Listener>>> {
     let mut listeners = Vec::new();
     if let Some(InternalPort { listener, registry, removals }) = internal {
-        let desk = Rc::new(Desk { registrar: Registrar::new(registry), taker: Taker::new() });
+        let exporter = Exporter::new(shard.config.metrics_streams_max);
+        let registrar = Registrar::new(registry);
+        let desk = Rc::new(Desk { registrar, taker: Taker::new(), exporter });
         for removal in &removals {
             desk.registrar.remove_log(shard, removal).await;
         }
