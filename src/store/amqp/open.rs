@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use super::fault::Fault;
 use crate::config::Broker;
 use crate::limits::{AMQP_HEARTBEAT_SECONDS_MIN, BROKER_NAME_BYTES_MAX};
-use crate::net::Tls;
+use crate::net::{Tls, tls_advice};
 
 /// Connects and logs in; `purpose` is what the broker's operator sees the connection called.
 ///
@@ -105,8 +105,8 @@ fn explain(error: &Error, broker: &Broker, place: Arc<str>) -> Fault {
     let why = text.strip_prefix("network io error: ").unwrap_or(text);
     let why = if said("refused") {
         format!("{why}; is the broker running?")
-    } else if broker.tls.is_some() && TLS_WORDS.iter().any(|word| said(word)) {
-        format!("TLS: {why}; see --broker-ca, --broker-cert and --broker-sni")
+    } else if let Some(advice) = broker.tls.as_ref().and_then(|_| tls_advice(text)) {
+        format!("TLS: {why}; {advice}")
     } else if HANG_UPS.iter().any(|word| said(word)) {
         hung_up(broker)
     } else if why.is_empty() {
@@ -134,10 +134,6 @@ fn quoted<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
     let from = text.get(text.find(keyword)?..)?;
     Some(from.split('"').next().unwrap_or(from))
 }
-
-/// What errors of TLS are recognised by: rustls and tokio-rustls have no common word for them.
-const TLS_WORDS: &[&str] =
-    &["certificate", "tls handshake", "alert", "corrupt message", "invalid message", "dnsname"];
 
 /// What a hang-up is called by amqprs and by the kernel.
 const HANG_UPS: &[&str] =
@@ -188,8 +184,8 @@ mod tests {
             (network("Connection refused (os error 111)"), &plain, "is the broker running?"),
             (Error::NetworkError("peer shutdown".into()), &plain, "wrong password of user \"ann\""),
             (Error::NetworkError("peer shutdown".into()), &secure, "certificate that is no user's"),
-            (network("invalid peer certificate: UnknownIssuer"), &secure, "see --broker-ca"),
-            (network("received fatal alert: CertificateRequired"), &secure, "see --broker-ca"),
+            (network("invalid peer certificate: UnknownIssuer"), &secure, "with --broker-ca"),
+            (network("received fatal alert: CertificateRequired"), &secure, "set --broker-cert"),
             (Error::ConnectionOpenError(vhost.into()), &plain, "vhost x not found; check the URL"),
             (
                 Error::ConnectionOpenError(

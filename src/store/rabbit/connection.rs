@@ -21,7 +21,7 @@ use crate::clock::monotonic;
 use crate::limits::{
     BROKER_ANSWER_TIMEOUT, BROKER_CHUNK_BYTES_MAX, BROKER_OUTBOX_BYTES_MAX, BROKER_READ_TURN_BYTES,
 };
-use crate::net::{Channel, Turnstile};
+use crate::net::{Channel, Turnstile, tls_advice};
 use crate::proto::rabbit::frames::{Frame, Frames};
 use crate::proto::rabbit::handshake::{Handshake, Login, Opened, Refused};
 use crate::proto::rabbit::{Code, Response, request};
@@ -337,9 +337,21 @@ async fn shake_hands(
     let mut out = Vec::new();
     let mut handshake = Handshake::start(login, &mut out);
     loop {
-        write_all(channel, &out).await.map_err(|fault| Opening::Broken(fault.to_string()))?;
+        if let Err(fault) = write_all(channel, &out).await {
+            // A broker that doesn't like our certificate says so before it hangs up.
+            let said = next_response(channel, frames).await.err();
+            let alert = said.filter(|why| tls_advice(why).is_some());
+            return Err(Opening::Broken(alert.unwrap_or_else(|| fault.to_string())));
+        }
         out.clear();
-        let said = next_response(channel, frames).await.map_err(Opening::Broken)?;
+        let said = match next_response(channel, frames).await {
+            Ok(said) => said,
+            Err(why) => {
+                return Err(handshake
+                    .hung_up(login)
+                    .map_or(Opening::Broken(why), Opening::Refused));
+            }
+        };
         if let Some(opened) = handshake.take(login, said, &mut out).map_err(Opening::Refused)? {
             return Ok(opened);
         }

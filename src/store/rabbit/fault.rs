@@ -73,6 +73,15 @@ impl fmt::Display for Fault {
                     Refused::Login => {
                         out.write_str("; check the URL (percent-encode the password)")
                     }
+                    Refused::NoUser => out.write_str(
+                        "; add one (rabbitmqctl add_user, set_permissions): its name is the \
+                         certificate's subject, or what ssl_cert_login_from in rabbitmq.conf says",
+                    ),
+                    Refused::Certificate => out.write_str(
+                        "; RabbitMQ before 3.10.25, 3.11.19 and 3.12.1 can't take that on its \
+                         stream port: update it, or log in by password and show the certificate \
+                         all the same (without auth_mechanism=external)",
+                    ),
                     Refused::VirtualHost => out.write_str(
                         "; check the URL's path, or `rabbitmqctl add_vhost` and `set_permissions`",
                     ),

@@ -20,7 +20,7 @@ use crate::clock::monotonic;
 use crate::config::Broker;
 use crate::limits::BALANCER_ATTEMPTS_MAX;
 use crate::meter::Count;
-use crate::net::{Destination, Tls, Turnstile, backoff, connect};
+use crate::net::{Destination, Tls, Turnstile, backoff, connect, tls_advice};
 use crate::proto::rabbit::handshake::Login;
 use crate::proto::rabbit::response::Node;
 use crate::proto::rabbit::{Code, Response, request};
@@ -300,8 +300,8 @@ impl Pool {
             }
             Err(Opening::Broken(why)) => {
                 // With TLS 1.3 a certificate that is missing or not liked shows only now.
-                let alert = self.tls.is_some() && why.contains("alert");
-                let why = if alert { format!("TLS: {why}{TLS_HINT}") } else { why };
+                let advice = self.tls.as_ref().and_then(|_| tls_advice(&why));
+                let why = advice.map_or_else(|| why.clone(), |it| format!("TLS: {why}; {it}"));
                 Err(Fault::Unreachable { place, why: why.into() })
             }
         }
@@ -323,7 +323,9 @@ impl Pool {
             };
         }
         if kind == ErrorKind::InvalidData {
-            return format!("TLS: {fault}{TLS_HINT}");
+            let told = fault.to_string();
+            let advice = tls_advice(&told).unwrap_or("is this the broker's TLS port?");
+            return format!("TLS: {told}; {advice}");
         }
         if kind == ErrorKind::UnexpectedEof && self.tls.is_some() {
             return "it hung up during the TLS handshake; is this its TLS port, and does it want a \
@@ -408,9 +410,6 @@ fn advertises(connection: &Connection, node: &Node) -> bool {
     opened.advertised_host.as_deref() == Some(&node.host)
         && opened.advertised_port.map(u32::from) == Some(node.port)
 }
-
-/// What may be wrong where TLS is.
-const TLS_HINT: &str = "; see --broker-ca, --broker-cert and --broker-sni";
 
 /// The stream plugin's port (`stream.listeners.tcp.default`).
 const STREAM_PORT: u16 = 5552;
