@@ -17,6 +17,7 @@ use monoio::time::timeout;
 
 use super::fault::Fault;
 use super::ids::{Id, Ids, Publishes, Sink};
+use super::places::Address;
 use crate::clock::monotonic;
 use crate::limits::{
     BROKER_ANSWER_TIMEOUT, BROKER_CHUNK_BYTES_MAX, BROKER_OUTBOX_BYTES_MAX, BROKER_READ_TURN_BYTES,
@@ -32,8 +33,8 @@ pub(super) struct Connection {
     channel: Channel,
     /// What was agreed on.
     pub(super) opened: Opened,
-    /// `host:port`, for people.
-    pub(super) place: Arc<str>,
+    /// Where it leads to.
+    pub(super) address: Address,
     turnstile: Turnstile,
     outbox: RefCell<Vec<u8>>,
     /// The writing task is at it.
@@ -71,7 +72,7 @@ impl Connection {
     pub(super) async fn open(
         channel: Channel,
         login: &Login<'_>,
-        place: Arc<str>,
+        address: Address,
         turnstile: Turnstile,
     ) -> Result<Rc<Self>, Opening> {
         let mut frames = Frames::new(BROKER_CHUNK_BYTES_MAX);
@@ -84,7 +85,7 @@ impl Connection {
         let this = Rc::new(Self {
             channel,
             opened,
-            place,
+            address,
             turnstile,
             outbox: RefCell::default(),
             flushing: Cell::new(false),
@@ -98,7 +99,7 @@ impl Connection {
             said: Cell::new(now),
             end: RefCell::default(),
         });
-        debug!("RabbitMQ {}: connected to {}", this.place, this.channel.peer());
+        debug!("RabbitMQ {}: connected to {}", this.address, this.channel.peer());
         monoio::spawn(read(Rc::clone(&this), frames));
         monoio::spawn(write(Rc::clone(&this)));
         if this.opened.heartbeat > 0 {
@@ -122,7 +123,7 @@ impl Connection {
         if !self.alive() {
             return;
         }
-        info!("RabbitMQ {}: connection ended: {why}", self.place);
+        info!("RabbitMQ {}: connection ended: {why}", self.address);
         *self.end.borrow_mut() = Some(why.into());
         self.channel.abort();
         self.asked.borrow_mut().clear();
@@ -292,7 +293,7 @@ impl Connection {
         }
         match response {
             Response::MetadataUpdate { code, stream } => {
-                debug!("RabbitMQ {}: {stream}: {code}", self.place);
+                debug!("RabbitMQ {}: {stream}: {code}", self.address);
                 for sink in self.subscriptions.remove_of(&stream) {
                     sink.lost();
                 }
@@ -311,7 +312,7 @@ impl Connection {
                 }
             }
             Response::CreditRefused { code, subscription } => {
-                debug!("RabbitMQ {}: credit for {subscription}: {code}", self.place);
+                debug!("RabbitMQ {}: credit for {subscription}: {code}", self.address);
             }
             Response::Close { correlation, code, reason } => {
                 self.send(&request::closed(correlation));

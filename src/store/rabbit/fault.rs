@@ -37,6 +37,16 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// The same, where other places were tried in vain too.
+    pub(super) fn nor_at(mut self, others: &[String]) -> Self {
+        if let Self::Unreachable { why, .. } = &mut self
+            && !others.is_empty()
+        {
+            *why = format!("{why}; nor at {}", others.join(", ")).into();
+        }
+        self
+    }
+
     /// For a consumer.
     pub(super) fn reading(&self) -> ReadError {
         match self {

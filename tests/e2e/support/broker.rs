@@ -7,6 +7,7 @@
 //! While a test panics, the end of the node's log is printed.
 
 mod certificates;
+mod cluster;
 mod orders;
 mod publisher;
 
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use certificates::CLIENT;
 pub(crate) use certificates::Certificates;
+pub(crate) use cluster::Cluster;
 use orders::Orders;
 pub(crate) use publisher::{Packing, Publisher, StreamPublisher};
 
@@ -46,7 +48,11 @@ const REPAIR_EXTERNAL_LOGIN: &str = "
 /// One running (or killed) node.
 pub(crate) struct Broker {
     orders: Orders,
-    /// What the program said about the node: pid, ports, folder.
+    node: Node,
+}
+
+/// What the program said about a node: pid, ports, folder.
+pub(crate) struct Node {
     facts: Value,
 }
 
@@ -112,7 +118,7 @@ impl Broker {
         arguments(&mut command);
         let mut orders = Orders::start(&mut command);
         let facts = orders.answer().unwrap_or_else(|failed| panic!("no RabbitMQ: {failed}"));
-        Self { orders, facts }
+        Self { orders, node: Node { facts } }
     }
 
     /// kill -9, with everything that the node started.
@@ -133,9 +139,25 @@ impl Broker {
     fn order(&mut self, order: &str) {
         let answer = self.orders.ask(order);
         let answer = answer.unwrap_or_else(|failed| panic!("RabbitMQ: {order}: {failed}"));
-        self.facts["pid"] = answer["pid"].clone();
+        self.node.facts["pid"] = answer["pid"].clone();
     }
 
+    /// Every process that must be gone when this is.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let epmd = self.facts["epmd"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        [Some(self.orders.id()), epmd, self.pid()].into_iter().flatten().collect()
+    }
+}
+
+impl Deref for Broker {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl Node {
     /// What rabbitmqctl prints for these arguments.
     pub(crate) fn ctl(&self, arguments: &[&str]) -> String {
         let environment = self.facts["env"].as_object().expect("the program told it");
@@ -160,7 +182,7 @@ impl Broker {
 
     /// `amqp://guest:guest@127.0.0.1:PORT/`, as `ESS_AMPQ_URL` has it.
     pub(crate) fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/", self.amqp_port())
+        format!("amqp://guest:guest@{}:{}/", self.text("host"), self.amqp_port())
     }
 
     /// The same over TLS, by the name in the certificate.
@@ -191,12 +213,6 @@ impl Broker {
     /// The node's process, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.facts["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
-    }
-
-    /// Every process that must be gone when this is.
-    pub(crate) fn processes(&self) -> Vec<u32> {
-        let epmd = self.facts["epmd"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-        [Some(self.orders.id()), epmd, self.pid()].into_iter().flatten().collect()
     }
 
     /// Its folder, which must be gone when this is.
