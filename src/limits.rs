@@ -217,6 +217,9 @@ pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most origins in `--allow-origin`: each handshake compares with all of them.
 pub const ORIGINS_MAX: usize = 256;
 
+/// Most nodes of a broker in its URL, and as many more that it has told of are remembered.
+pub const BROKER_NODES_MAX: usize = 16;
+
 /// Longest URL of the broker, in bytes: three names of 255 and three paths, percent-encoded.
 pub const BROKER_URL_BYTES_MAX: usize = 8 * 1024;
 
@@ -472,6 +475,14 @@ pub const BROKER_PUBLISH_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a broker may take to confirm a publish, and the live subscription to show it.
 pub const BROKER_CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a stream's node may be silent while it has yet to come to the last event that another
+/// node had: then the stream was made anew.
+pub const BROKER_LAG_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a failure that nobody has met again counts as trouble, while the broker can be reached:
+/// several times the longest wait between two attempts.
+pub const BROKER_TROUBLE_AGE: Duration = Duration::from_secs(60);
 
 /// How often it is made sure that the broker can be reached, also while nobody listens.
 pub const BROKER_WATCH_INTERVAL: Duration = Duration::from_secs(2);

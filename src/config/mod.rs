@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-pub use broker::{Broker, BrokerTls, ExchangeKind, Secret, StoreKind};
+pub use broker::{Broker, BrokerHost, BrokerTls, ExchangeKind, Secret, StoreKind};
 pub use quantity::{format_duration, format_size, parse_duration, parse_size};
 pub use resolve::{Choice, Flags, Origin, Resolved, load};
 

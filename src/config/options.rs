@@ -210,7 +210,7 @@ pub static SETTINGS: &[Setting] = settings! {
         |draft, given| given.read(&mut draft.broker.store, broker::store);
     Broker One "amqp-url" "ESS_AMQP_URL" or "ESS_AMPQ_URL" shown broker::masked,
         "none" "URL|none"
-        "The broker, amqp://USER:PASSWORD@HOST:PORT/VHOST; amqps:// for TLS."
+        "The broker, amqp://USER:PASSWORD@HOST:PORT/VHOST; amqps:// for TLS. A cluster: HOST,HOST."
         |draft, given| given.read(&mut draft.broker.url, broker::optional_url);
     Broker One "stream-host" "ESS_STREAM_HOST" "advertised" "HOST|advertised"
         "Connect for streams to this host, whatever the broker advertises: a load balancer."
