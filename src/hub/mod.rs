@@ -11,4 +11,4 @@ mod tail;
 mod tests;
 
 pub use consumer::{Consumer, Outcome, Step};
-pub use tail::{Next, Place, Tail};
+pub use tail::{Follow, Next, Place, Tail};
