@@ -177,6 +177,8 @@ impl Consumer {
                 Next::Behind => {
                     return Step::History(self.place.cursor);
                 }
+                // The history was further than a tail which follows: the rest is there too.
+                Next::Nothing(place) if inside_frame => return Step::History(place.cursor),
                 Next::Nothing(place) => {
                     self.pass_to(place);
                     return Step::Idle;

@@ -52,14 +52,13 @@ impl Tail {
             if entry.kind == Kind::Framed {
                 let first = entry.first.max(from);
                 let position = self.walk(*entry, Cursor::before(first));
-                let (chunk, begin) =
-                    *held.get_or_insert_with(|| (self.chunk_of(position), position));
+                let (chunk, begin) = held.unwrap_or_else(|| (self.chunk_of(position), position));
                 let (stop, _) = self.entry_end(at, chunk);
                 let apart = position >= chunk.end();
                 if apart || (!parts.is_empty() && stop - begin > bytes_max as u64) {
                     break;
                 }
-                range = position..stop;
+                (held, range) = (Some((chunk, begin)), position..stop);
             }
             end = range.end;
             parts.push((*entry, range));
