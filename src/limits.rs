@@ -74,6 +74,18 @@ pub const HISTORY_READ_BYTES_MIN: usize = 16 * 1024;
 /// Histories read at the same time on a shard: bounds their buffers to 16 MiB.
 pub const HISTORY_READS_MAX: usize = 64;
 
+/// Requests of a branch that may wait at its root; whoever asks for more waits.
+pub const LINE_REQUESTS_MAX: usize = 64;
+
+/// Most bytes a branch is given with one pull, but at least one block: a tail's chunk.
+pub const PULL_BYTES_MAX: usize = TAIL_CHUNK_BYTES;
+
+/// Most blocks a branch is given with one pull: 64 KiB beside their bytes.
+pub const PULL_BLOCKS_MAX: usize = 1024;
+
+/// How long a branch stays without consumers: those of a burst that reconnect find it again.
+pub const BRANCH_GRACE: Duration = Duration::from_secs(5);
+
 /// Consumers served in a row before sockets and timers get a turn: about 0.6 ms.
 pub const FAN_OUT_TURN: usize = 256;
 

@@ -247,6 +247,9 @@ pub static SETTINGS: &[Setting] = settings! {
     Delivery One "tail-bytes" "ESS_TAIL_BYTES" "8MiB" "SIZE"
         "Newest events of each stream kept in memory; consumers further behind read from disk."
         |draft, given| given.read(&mut draft.config.tail_bytes, value::tail_bytes);
+    Delivery One "spread-consumers" "ESS_SPREAD_CONSUMERS" "0" "COUNT"
+        "A stream with so many consumers on its home shard spreads over other shards; 0 for never."
+        |draft, given| given.read(&mut draft.config.spread_consumers, value::count);
     Delivery Switch "exclusive" "ESS_EXCLUSIVE" "no" "yes|no"
         "One consumer a routing key: a newcomer displaces the one before."
         |draft, given| given.read(&mut draft.config.exclusive, value::switch);

@@ -195,6 +195,8 @@ impl Consumer {
                 Next::Behind => {
                     return Step::History(self.place.cursor);
                 }
+                // The history was further than a tail which follows: the rest is there too.
+                Next::Nothing(place) if inside_frame => return Step::History(place.cursor),
                 Next::Nothing(place) => {
                     self.pass_to(place);
                     return Step::Idle;
@@ -259,10 +261,11 @@ impl Consumer {
     }
 
     /// Whether the POISON at `ordinal` ends this consumer: it was published while the consumer was
-    /// here, or it is the last word of the stream.
+    /// here, or it is the last word of the stream. A `ceiling` below the one it joined at is that
+    /// of a tail which follows: more than that is there.
     #[must_use]
     pub fn ends_at(&self, ordinal: Ordinal, ceiling: Ordinal) -> bool {
-        ordinal >= self.joined || ordinal.next() >= ceiling
+        ordinal >= self.joined || ordinal.next() >= ceiling.max(self.joined)
     }
 
     /// So much of the control frames went out.

@@ -13,4 +13,4 @@ mod tests;
 
 pub use consumer::{Consumer, Outcome, Step};
 pub use stretch::Stretch;
-pub use tail::{Next, Place, Tail};
+pub use tail::{Follow, Next, Place, Tail};

@@ -17,10 +17,14 @@ use crate::proto::http::RequestId;
 use crate::registry::{EventStream, Removal};
 use crate::store::{AppendError, Bounds, ReadError, Receipt, StoreError};
 
+use super::line::Graft;
+
 /// A message to a shard.
 pub(super) enum Message {
     /// A consumer whose stream lives here.
     Adopt(Arrival),
+    /// A consumer that its stream's home has placed, for the branch here.
+    Graft(Graft),
     /// Events for a stream that lives here.
     Append {
         name: StreamName,
@@ -29,6 +33,8 @@ pub(super) enum Message {
     },
     /// What does this stream hold, and how many consumers came through the event stream?
     Describe { event_stream: Arc<EventStream>, reply: Sender<Result<(Bounds, usize), ReadError>> },
+    /// How many consumers of the branch here came through the event stream `uuid`?
+    Count { name: StreamName, uuid: String, reply: Sender<usize> },
     /// Open a stream that lives here.
     Open { name: StreamName, reply: Sender<Result<(), StoreError>> },
     /// Remove a stream that lives here.

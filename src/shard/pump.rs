@@ -8,14 +8,13 @@ use std::rc::Rc;
 
 use log::{debug, error};
 
-use crate::event::{Cursor, Reason};
+use crate::event::{Cursor, Ordinal, Reason};
 use crate::limits::{HISTORY_READ_BYTES_MAX, HISTORY_READ_BYTES_MIN};
-use crate::store::{Piece, ReadError, Reader, Reading, Run, Store, StreamStore};
+use crate::store::{Piece, ReadError, Reading, Run, Store};
 use crate::wait::unless;
 
+use super::reading::HistoryReader;
 use super::session::{Drive, Session};
-
-type StreamReader<S> = <<S as Store>::Stream as StreamStore>::Reader;
 
 /// Serves `session` until nothing is owed to it.
 pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
@@ -39,7 +38,7 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
 
 /// Reading a stream's history for one consumer.
 struct History<S: Store> {
-    reader: Option<StreamReader<S>>,
+    reader: Option<HistoryReader<S>>,
     /// How much to read: what the socket took last, or more while it takes all. What it doesn't
     /// take is read again, and a large event from its beginning.
     bytes_max: usize,
@@ -51,8 +50,8 @@ impl<S: Store> History<S> {
         let shard = &session.home.shard;
         let mut reader = match self.reader.take() {
             Some(reader) if reader.cursor() == from => reader,
-            _ => match session.home.store() {
-                Some(store) => store.reader(from),
+            _ => match HistoryReader::new(&session.home, from) {
+                Some(reader) => reader,
                 None => return false,
             },
         };
@@ -66,9 +65,10 @@ impl<S: Store> History<S> {
         let permit = shard.history_permits.take().await;
         let reading = reader.read(self.bytes_max).await;
         shard.meters.log_reads.add(1);
+        let floor = reader.floor(&session.home).unwrap_or(from.ordinal);
         match &reading {
-            Ok(Reading::Piece(piece)) => missed(session, from, piece.runs.first()),
-            Ok(Reading::End) => missed(session, from, None),
+            Ok(Reading::Piece(piece)) => missed(session, from, piece.runs.first(), floor),
+            Ok(Reading::End) => missed(session, from, None, floor),
             Ok(Reading::Poison(_)) | Err(_) => {}
         }
         let open = match reading {
@@ -128,13 +128,12 @@ impl<S: Store> History<S> {
 }
 
 /// Counts what is no longer retained of what the consumer is owed from `from` on, where the history
-/// goes on with `run`, or has nothing.
-fn missed<S: Store>(session: &Session<S>, from: Cursor, run: Option<&Run>) {
+/// goes on with `run`, or has nothing, and begins at `floor`.
+fn missed<S: Store>(session: &Session<S>, from: Cursor, run: Option<&Run>, floor: Ordinal) {
     let there = run.is_some_and(|run| run.from.ordinal <= from.ordinal);
     if there || !from.at_boundary() {
         return;
     }
-    let floor = session.home.store().map_or(from.ordinal, |store| store.bounds().floor);
     let end = run.map_or(floor, |run| run.from.ordinal.min(floor));
     let count = end.since(from.ordinal);
     if count > 0 {

@@ -38,7 +38,7 @@ use super::mailbox::{Mailboxes, Message, Report};
 use super::meters::Meters;
 use super::registrar::{Orders, Registrar};
 use super::request_ids::RequestIds;
-use super::{census, inbox, internal, public, shutdown, sweep};
+use super::{branch, census, inbox, internal, public, shutdown, sweep};
 
 /// What a shard is given to start with.
 pub(super) struct Boot {
@@ -114,6 +114,7 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
         store,
         directory: RefCell::new(Directory::new(event_streams)),
         homes: RefCell::default(),
+        branches: RefCell::default(),
         leaving: RefCell::default(),
         mailboxes,
         sockets,
@@ -268,6 +269,9 @@ async fn read_mailbox<S: Store>(
             Message::Adopt(arrival) => {
                 monoio::spawn(public::adopt(Rc::clone(&shard), arrival));
             }
+            Message::Graft(graft) => {
+                monoio::spawn(branch::take_in(Rc::clone(&shard), graft));
+            }
             Message::Append { name, publication, reply } => {
                 let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
@@ -283,6 +287,10 @@ async fn read_mailbox<S: Store>(
                     };
                     let _ = reply.try_send(described);
                 });
+            }
+            Message::Count { name, uuid, reply } => {
+                let branch = shard.branch(&name);
+                let _ = reply.try_send(branch.map_or(0, |branch| branch.consumers_of(&uuid)));
             }
             Message::Open { name, reply } => {
                 let shard = Rc::clone(&shard);
@@ -302,9 +310,7 @@ async fn read_mailbox<S: Store>(
             }
             Message::Deregistered { event_stream, reply } => {
                 shard.directory.borrow_mut().remove(&event_stream);
-                if let Some(home) = shard.home(&event_stream.routing_key) {
-                    home.end_all(&super::reasons::DELETED, |uuid| uuid == event_stream.uuid);
-                }
+                shard.end_consumers_of(&event_stream);
                 let _ = reply.try_send(());
             }
             Message::Trouble { reply } => {

@@ -22,10 +22,7 @@ pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
         shard.coarse_now.set(now);
         let homes = shard.all_attended();
         for home in &homes {
-            let consumers = home.hub.borrow().sessions.len();
-            if let Some(store) = home.store() {
-                store.tend(consumers);
-            }
+            home.tend(now);
         }
         let mut looked_after = 0;
         for session in homes.iter().flat_map(|home| home.sessions()) {

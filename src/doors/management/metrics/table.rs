@@ -247,6 +247,9 @@ pub(super) const METRICS: &[Metric] = &[
         let all = |consumers: Consumers| Some(consumers.all());
         each(view, out, |one| all(one.consumers), |others| all(others.consumers));
     }),
+    gauge("ess_stream_shards", STREAM, "Shards that serve a stream's consumers.", |view, out| {
+        each(view, out, |one| Some(one.shards), none);
+    }),
     counter(
         "ess_stream_received_events_total",
         STREAM,

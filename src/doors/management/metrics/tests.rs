@@ -17,6 +17,7 @@ pub(super) fn stream(name: &str, live: usize) -> StreamCensus {
         newest: None,
         pace: Pace::default(),
         traffic: Traffic { events_in: 8, ..Traffic::default() },
+        shards: 1,
         consumers: Consumers { live, ..Consumers::default() },
         slowest: Some(Slowest { lag: live as u64, above_floor: Some(3), time_left: None }),
     }
