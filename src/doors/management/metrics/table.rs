@@ -400,6 +400,23 @@ pub(super) const METRICS: &[Metric] = &[
             }
         },
     ),
+    gauge(
+        "ess_disk_free_bytes",
+        &[],
+        "What ess may still write to the disk of its data directory.",
+        |view, out| {
+            if let Some(disk) = view.disk {
+                out.put(&[], disk.free_bytes);
+            }
+        },
+    )
+    .in_bytes(),
+    gauge("ess_disk_size_bytes", &[], "Size of that disk.", |view, out| {
+        if let Some(disk) = view.disk {
+            out.put(&[], disk.size_bytes);
+        }
+    })
+    .in_bytes(),
     counter("process_cpu_seconds_total", &[], "Processor time of the process.", |view, out| {
         if let Some(process) = view.process {
             out.put(&[], process.busy);
