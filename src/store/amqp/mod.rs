@@ -75,6 +75,8 @@ pub struct Amqp {
 struct Made {
     opened: AtomicU64,
     failed: AtomicU64,
+    /// Connections that are there now.
+    open: AtomicU64,
 }
 
 enum Order {
@@ -108,9 +110,9 @@ impl Amqp {
     /// The connections made so far.
     #[must_use]
     pub fn made(&self) -> LinkCounts {
-        let Made { opened, failed } = &*self.made;
+        let Made { opened, failed, open } = &*self.made;
         let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        LinkCounts { opened: now(opened), failed: now(failed) }
+        LinkCounts { opened: now(opened), failed: now(failed), open: now(open) }
     }
 
     /// Makes sure that the broker can be reached.

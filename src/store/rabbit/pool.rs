@@ -103,8 +103,9 @@ impl Pool {
     }
 
     /// What was made so far.
-    pub(super) const fn made(&self) -> LinkCounts {
-        LinkCounts { opened: self.opened.get(), failed: self.failed.get() }
+    pub(super) fn made(&self) -> LinkCounts {
+        let open = self.connections.borrow().iter().filter(|(_, one)| one.alive()).count();
+        LinkCounts { opened: self.opened.get(), failed: self.failed.get(), open: open as u64 }
     }
 
     /// Makes sure that the broker can be reached.

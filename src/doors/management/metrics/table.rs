@@ -377,6 +377,17 @@ pub(super) const METRICS: &[Metric] = &[
             }
         },
     ),
+    gauge(
+        "ess_broker_connections",
+        &["protocol"],
+        "Open connections to the broker, by protocol (`stream`, `amqp`).",
+        |view, out| {
+            if let Some(broker) = view.vitals.broker {
+                out.put(&["stream"], broker.streams.open);
+                out.put(&["amqp"], broker.amqp.open);
+            }
+        },
+    ),
     counter(
         "ess_broker_connections_opened_total",
         &["protocol"],
