@@ -145,8 +145,9 @@ pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Streams of a shard that a census tells of one by one: a few hundred kilobytes.
 pub const CENSUS_STREAMS_MAX: usize = 1_000;
 
-/// Streams with labels of their own in `/metrics`: each is a dozen series that Prometheus keeps.
-pub const METRICS_STREAMS_MAX: usize = 100;
+/// Largest `--metrics-streams-max`: each is a dozen series that Prometheus keeps, and a census tells
+/// of no more.
+pub const METRICS_STREAMS_MAX: usize = CENSUS_STREAMS_MAX;
 
 /// How long a census waits for a shard: well below the 10 s that Prometheus waits by default.
 pub const CENSUS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -165,6 +166,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How much of a request is read at once, in bytes.
 pub const HTTP_READ_BYTES: usize = 64 * 1024;
+
+/// Reads of a connection that nobody had to wait for, before others get a turn.
+pub const HTTP_READS_MAX: u32 = 8;
 
 /// Longest time a peer may take to read a response (and a microsecond for each byte).
 pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -225,6 +229,9 @@ pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most origins in `--allow-origin`: each handshake compares with all of them.
 pub const ORIGINS_MAX: usize = 256;
 
+/// Most nodes of a broker in its URL, and as many more that it has told of are remembered.
+pub const BROKER_NODES_MAX: usize = 16;
+
 /// Longest URL of the broker, in bytes: three names of 255 and three paths, percent-encoded.
 pub const BROKER_URL_BYTES_MAX: usize = 8 * 1024;
 
@@ -259,6 +266,10 @@ pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// How long a flush of the log may take, in milliseconds: it runs at shutdown and in a panic, and
 /// neither may hang on a full disk.
 pub const LOG_FLUSH_MILLIS_MAX: u64 = 2_000;
+
+/// How long the writer of the log leaves lines alone behind those it has written: it is woken at most 200
+/// times a second.
+pub const LOG_PAUSE: Duration = Duration::from_millis(5);
 
 // Command line
 
@@ -476,6 +487,14 @@ pub const BROKER_PUBLISH_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a broker may take to confirm a publish, and the live subscription to show it.
 pub const BROKER_CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a stream's node may be silent while it has yet to come to the last event that another
+/// node had: then the stream was made anew.
+pub const BROKER_LAG_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a failure that nobody has met again counts as trouble, while the broker can be reached:
+/// several times the longest wait between two attempts.
+pub const BROKER_TROUBLE_AGE: Duration = Duration::from_secs(60);
 
 /// How often it is made sure that the broker can be reached, also while nobody listens.
 pub const BROKER_WATCH_INTERVAL: Duration = Duration::from_secs(2);

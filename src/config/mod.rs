@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-pub use broker::{Broker, BrokerTls, ExchangeKind, Secret, StoreKind};
+pub use broker::{Broker, BrokerHost, BrokerTls, ExchangeKind, Secret, StoreKind};
 pub use quantity::{format_duration, format_size, parse_duration, parse_size};
 pub use resolve::{Choice, Flags, Origin, Resolved, load};
 
@@ -80,6 +80,8 @@ pub struct Config {
     pub drain: Duration,
     /// A stats line per consumer every so many events; 0 for none (`ESS_MESSAGE_STATS_INTERVAL`).
     pub message_stats_interval: u64,
+    /// Streams with labels of their own in `/metrics` (`--metrics-streams-max`).
+    pub metrics_streams_max: usize,
     /// How much is logged (`--log-level`).
     pub log_level: LevelFilter,
     /// How a line of the log is written (`--log-format`).
@@ -162,6 +164,7 @@ mod tests {
         assert_eq!(config.ping_interval, Duration::from_secs(20));
         assert_eq!(config.drain, Duration::from_secs(5));
         assert_eq!(config.message_stats_interval, 800);
+        assert_eq!(config.metrics_streams_max, 100);
         assert_eq!(config.log_level, LevelFilter::Info);
         assert_eq!(config.log_format, LogFormat::Text);
     }

@@ -36,7 +36,7 @@ pub struct Setting {
 
 impl Setting {
     /// Its variables, the strongest first.
-    pub(super) fn variables(&self) -> impl Iterator<Item = &'static str> + use<> {
+    pub fn variables(&self) -> impl Iterator<Item = &'static str> + use<> {
         [self.variable].into_iter().chain(self.aliases.iter().copied())
     }
 
@@ -210,7 +210,7 @@ pub static SETTINGS: &[Setting] = settings! {
         |draft, given| given.read(&mut draft.broker.store, broker::store);
     Broker One "amqp-url" "ESS_AMQP_URL" or "ESS_AMPQ_URL" shown broker::masked,
         "none" "URL|none"
-        "The broker, amqp://USER:PASSWORD@HOST:PORT/VHOST; amqps:// for TLS."
+        "The broker, amqp://USER:PASSWORD@HOST:PORT/VHOST; amqps:// for TLS. A cluster: HOST,HOST."
         |draft, given| given.read(&mut draft.broker.url, broker::optional_url);
     Broker One "stream-host" "ESS_STREAM_HOST" "advertised" "HOST|advertised"
         "Connect for streams to this host, whatever the broker advertises: a load balancer."
@@ -274,6 +274,9 @@ pub static SETTINGS: &[Setting] = settings! {
     Operation One "drain" "ESS_DRAIN" "5s" "DURATION"
         "Stopping closes the consumers spread over so long."
         |draft, given| given.read(&mut draft.config.drain, value::period_or_zero);
+    Operation One "metrics-streams-max" "ESS_METRICS_STREAMS_MAX" "100" "COUNT"
+        "Streams with labels of their own in /metrics, the most consumed ones; the rest in sum."
+        |draft, given| given.read(&mut draft.config.metrics_streams_max, value::metrics_streams);
     Operation One "log-dir" "ESS_LOG_DIR" "./logs" "FOLDER|-"
         "Folder of es.log, access.log and wsgi.log; - logs to the console only."
         |draft, given| given.read(&mut draft.config.log_dir, value::log_folder);

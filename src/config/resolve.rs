@@ -280,6 +280,7 @@ impl Config {
             ping_interval: Duration::ZERO,
             drain: Duration::ZERO,
             message_stats_interval: 0,
+            metrics_streams_max: 0,
             log_level: LevelFilter::Off,
             log_format: LogFormat::Text,
             echo: false,

@@ -87,6 +87,17 @@ impl Consumer {
         }
     }
 
+    /// As it is when it has gone along with others to `place`: where it stands, and how many events
+    /// it was sent.
+    #[must_use]
+    pub const fn standing(&self, place: Option<Place>) -> (Cursor, u64) {
+        let cursor = match place {
+            Some(place) => place.cursor,
+            None => self.place.cursor,
+        };
+        (cursor, cursor.ordinal.since(self.origin))
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn cursor(&self) -> Cursor {
@@ -155,6 +166,13 @@ impl Consumer {
     #[must_use]
     pub const fn frame_only(&self) -> bool {
         self.ending || !self.control.is_empty()
+    }
+
+    /// Where it stands, when what follows there in the tail is all that matters to it: it doesn't
+    /// wait for its start, and nothing is to be put in.
+    #[must_use]
+    pub const fn owed_tail_only(&self) -> Option<Place> {
+        if self.waiting || self.frame_only() { None } else { Some(self.place) }
     }
 
     /// What to do next. A place that can't be delivered is passed over here.
@@ -274,6 +292,16 @@ impl Consumer {
             Outcome::Part(0) => return,
             Outcome::Part(sent) => tail.after(self.place, sent),
         };
+    }
+
+    /// It went along with others to `place`, and was sent what lies between.
+    ///
+    /// # Panics
+    ///
+    /// When that is before where it stands.
+    pub fn went_along(&mut self, place: Place) {
+        assert!(place.cursor >= self.place.cursor, "a consumer never goes back");
+        self.place = place;
     }
 
     /// The history was sent up to `cursor`.

@@ -6,6 +6,7 @@
 //! changes nothing. `docs/ARCHITECTURE.md` tells what this costs against submitted sends: nothing
 //! measurable.
 
+mod advice;
 pub mod backoff;
 mod channel;
 mod listener;
@@ -15,10 +16,11 @@ mod sockets;
 mod tls;
 mod turn;
 
+pub use advice::tls_advice;
 pub use channel::{Channel, Destination, connect};
 pub use listener::{Listener, bind_shards};
 pub use poller::{Poller, Ready};
-pub use socket::{Parked, Socket};
+pub use socket::{Parked, Socket, send_now};
 pub use sockets::{One, Sockets};
 pub use tls::{Credentials, Tls, TlsSocket};
 pub use turn::Turnstile;

@@ -160,7 +160,12 @@ impl TlsSocket {
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        // What a smaller read has left is here already, whatever the socket says.
+        let here = self.session.borrow_mut().process_new_packets();
+        match here {
+            Ok(state) if state.plaintext_bytes_to_read() == 0 => self.socket.readable().await,
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn writable(&self) -> io::Result<()> {
@@ -295,5 +300,66 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::thread;
+
+    use monoio::time::timeout;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::*;
+    use crate::limits::BROKER_ANSWER_TIMEOUT;
+    use crate::net::{Destination, connect};
+
+    /// Says this once, in one record, and then waits for the end.
+    fn server(said: &'static [u8]) -> (SocketAddr, thread::JoinHandle<()>) {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key.into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            let session = ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = StreamOwned::new(session, socket);
+            stream.write_all(said).unwrap();
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        });
+        (address, serving)
+    }
+
+    #[test]
+    fn what_a_small_read_has_left_behind_is_readable_though_the_socket_is_not() {
+        let said = b"all of this comes in one record";
+        let (address, serving) = server(said);
+        let builder = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new().enable_timer();
+        builder.build().unwrap().block_on(async {
+            let credentials = Credentials { unverified: true, ..Credentials::default() };
+            let tls = Tls::new(&credentials).unwrap();
+            let to = Destination { host: "127.0.0.1", port: address.port(), tls: Some(&tls) };
+            let channel = connect(to, BROKER_ANSWER_TIMEOUT).await.unwrap();
+            let mut read = Vec::new();
+            while read.len() < said.len() {
+                let waited = timeout(BROKER_ANSWER_TIMEOUT, channel.readable()).await;
+                waited.expect("some of it is here").unwrap();
+                let mut byte = [0];
+                if channel.try_read(&mut byte).unwrap() == Some(1) {
+                    read.extend(byte);
+                }
+            }
+            assert_eq!(read, said);
+            channel.abort();
+        });
+        serving.join().unwrap();
     }
 }

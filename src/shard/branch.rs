@@ -46,9 +46,9 @@ impl Trunk {
     /// here for a while. What the line has no room for is told the next time.
     pub(super) fn tell<S: Store>(&self, branch: &Home<S>, now: Tick) {
         let hub = branch.hub.borrow();
-        let sessions = hub.sessions.iter().map(|(_, session)| session);
+        let sessions = hub.sessions.iter().map(|(_, seat)| seat.session());
         let owed = sessions.filter(|session| session.ended.get().is_none());
-        let slowest = owed.map(|session| session.consumer.borrow().cursor().ordinal).min();
+        let slowest = owed.map(|session| session.standing().0.ordinal).min();
         let (taken, consumers) = (self.taken.get(), hub.sessions.len());
         let told = Told { taken, consumers, slowest, traffic: branch.flow.traffic() };
         if told != self.told.get() {

@@ -208,11 +208,10 @@ struct Crowd {
 
 impl Crowd {
     fn add<S: Store>(&mut self, session: &Session<S>, now: Tick) {
-        let consumer = session.consumer.borrow();
-        let closing = consumer.ending() || session.ended.get().is_some();
+        let closing = session.ending();
         *state(session, closing, now, &mut self.consumers) += 1;
         if !closing {
-            let next = consumer.cursor().ordinal;
+            let next = session.standing().0.ordinal;
             self.slowest = Some(self.slowest.map_or(next, |slowest| slowest.min(next)));
         }
     }

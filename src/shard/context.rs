@@ -46,6 +46,8 @@ pub(super) struct Shard<S: Store> {
     pub(super) history_permits: Permits,
     pub(super) body_budget: Rc<super::budget::Budget>,
     pub(super) request_ids: Rc<RequestIds>,
+    /// Where requests are read into, a piece at a time.
+    pub(super) http_buffer: Rc<RefCell<Vec<u8>>>,
     /// Requests being answered.
     pub(super) requests: Cell<usize>,
     /// The service stops: no new work.

@@ -13,7 +13,7 @@ use crate::clock::{Tick, monotonic};
 use crate::doors::management::Publication;
 use crate::event::{Ordinal, Reason, StreamName};
 use crate::hub::Tail;
-use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
+use crate::limits::{DRAIN_TICK, FRAMES_TIMEOUT};
 use crate::observe::logging::ACCESS;
 use crate::store::{
     AppendError, Block, Bounds, Observer, ReadError, Receipt, Store, StoreError, StreamStore,
@@ -23,6 +23,7 @@ use super::branch::Trunk;
 use super::context::Shard;
 use super::line::Ending;
 use super::meters::{Flow, Pacer};
+use super::seat::Seat;
 use super::session::Session;
 use super::spread::Spread;
 
@@ -36,7 +37,7 @@ pub(super) struct Home<S: Store> {
     /// Other shards that serve it.
     pub(super) spread: Spread,
     /// A fan-out is at work.
-    fanning: Cell<bool>,
+    pub(super) fanning: Cell<bool>,
     pub(super) flow: Flow,
     pub(super) pacer: Pacer,
     pub(super) this: Weak<Self>,
@@ -45,7 +46,7 @@ pub(super) struct Home<S: Store> {
 /// What delivery works on.
 pub(super) struct Hub<S: Store> {
     pub(super) tail: Tail,
-    pub(super) sessions: Slab<Rc<Session<S>>>,
+    pub(super) sessions: Slab<Seat<S>>,
 }
 
 /// Where a home's events come from.
@@ -164,7 +165,7 @@ impl<S: Store> Home<S> {
     /// How many consumers are here that came through the event stream `uuid`.
     pub(super) fn consumers_of(&self, uuid: &str) -> usize {
         let hub = self.hub.borrow();
-        hub.sessions.iter().filter(|(_, session)| session.event_stream.uuid == uuid).count()
+        hub.sessions.iter().filter(|(_, seat)| seat.session().event_stream.uuid == uuid).count()
     }
 
     /// Says how many consumers there are to who has to know.
@@ -180,15 +181,15 @@ impl<S: Store> Home<S> {
 
     /// Takes a session out whose connection is over.
     pub(super) fn leave(&self, session: &Rc<Session<S>>) {
+        let (cursor, delivered) = session.standing();
         let gone = self.hub.borrow_mut().sessions.try_remove(session.key.get());
-        assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
+        assert!(gone.is_some_and(|gone| Rc::ptr_eq(gone.session(), session)), "leaves once");
         let gone = super::reasons::GONE;
         let reason = session.ended.get().map_or(&gone, |ended| &ended.reason);
         self.shard.meters.closes.add(reason.cause, 1);
         let Reason { code, text, .. } = reason;
         let (peer, uuid) = (session.socket.peer(), &session.event_stream.uuid);
-        let consumer = session.consumer.borrow();
-        let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal.get());
+        let next = cursor.ordinal.get();
         if self.shard.config.message_stats_interval > 0 {
             let ceiling = self.ceiling().get();
             info!(
@@ -246,7 +247,7 @@ impl<S: Store> Home<S> {
     /// rest of it may be in the log only.
     pub(super) async fn frames_finished(&self) {
         let deadline = monotonic() + FRAMES_TIMEOUT;
-        let inside = |session: &Rc<Session<S>>| !session.consumer.borrow().cursor().at_boundary();
+        let inside = |session: &Rc<Session<S>>| !session.standing().0.at_boundary();
         let unfinished = || self.spread.branches() > 0 || self.sessions().iter().any(inside);
         while monotonic() < deadline && unfinished() {
             monoio::time::sleep(DRAIN_TICK).await;
@@ -255,14 +256,7 @@ impl<S: Store> Home<S> {
 
     /// The sessions now: a copy, so that ending one may change the table.
     pub(super) fn sessions(&self) -> Vec<Rc<Session<S>>> {
-        self.hub.borrow().sessions.iter().map(|(_, session)| Rc::clone(session)).collect()
-    }
-
-    /// The first session at or behind table position `key`, and its position.
-    fn session_from(&self, key: usize) -> Option<(usize, Rc<Session<S>>)> {
-        let hub = self.hub.borrow();
-        let end = hub.sessions.capacity();
-        (key..end).find_map(|key| Some((key, Rc::clone(hub.sessions.get(key)?))))
+        self.hub.borrow().sessions.iter().map(|(_, seat)| Rc::clone(seat.session())).collect()
     }
 
     /// Takes in what the root has shown.
@@ -285,29 +279,8 @@ impl<S: Store> Home<S> {
         }
         if let Some(home) = self.this.upgrade() {
             self.fanning.set(true);
-            monoio::spawn(fan_out(home));
+            monoio::spawn(super::fan_out::fan_out(home));
         }
-    }
-}
-
-/// Drives every consumer to the ceiling, again and again while the ceiling moves.
-async fn fan_out<S: Store>(home: Rc<Home<S>>) {
-    loop {
-        let ceiling = home.ceiling();
-        let (mut key, mut served) = (0, 0);
-        while let Some((found, session)) = home.session_from(key) {
-            key = found + 1;
-            session.advance();
-            served += 1;
-            if served % FAN_OUT_TURN == 0 {
-                home.shard.turnstile.next().await;
-            }
-        }
-        if home.ceiling() == ceiling {
-            home.fanning.set(false);
-            return;
-        }
-        home.shard.turnstile.next().await;
     }
 }
 

@@ -30,6 +30,7 @@ use super::status;
 pub(super) struct Desk {
     pub(super) registrar: Registrar,
     pub(super) taker: Taker,
+    pub(super) exporter: metrics::Exporter,
 }
 
 /// Serves one connection until it is closed.
@@ -115,7 +116,7 @@ async fn perform<S: Store>(
         Call::Docs => answer::docs(),
         Call::Asset { asset, known } => asset.answer(known),
         Call::Health(probe) => health::answer(probe, &examine(shard, probe).await),
-        Call::Metrics => metrics::answer(&desk.taker.census(shard).await),
+        Call::Metrics => desk.exporter.answer(&desk.taker.census(shard).await),
         Call::List => {
             let all = shard.directory.borrow().all();
             answer::listed(all.iter().map(|one| &**one), ingress)

@@ -17,6 +17,7 @@ use crate::wait::Bell;
 use super::home::Home;
 use super::line::{Graft, Placement};
 use super::mailbox::Message;
+use super::seat::Seat;
 use super::session::Session;
 
 impl<S: Store> Home<S> {
@@ -89,7 +90,8 @@ impl<S: Store> Home<S> {
         let session = Rc::new(self.session(socket, event_stream, &placement, request));
         // The pump flag keeps events back until the greeting is out.
         session.pumping.set(true);
-        session.key.set(self.hub.borrow_mut().sessions.insert(Rc::clone(&session)));
+        let seat = Seat::new(Rc::clone(&session));
+        session.key.set(self.hub.borrow_mut().sessions.insert(seat));
         if let Err(fault) = self.shard.inbox.listen(&session) {
             self.not_taken_in(request, &fault);
             return self.leave(&session);

@@ -81,7 +81,7 @@ impl<S: Store> History<S> {
                 whole.is_some()
             }
             Ok(Reading::Poison(ordinal)) => {
-                let mut consumer = session.consumer.borrow_mut();
+                let mut consumer = session.consumer();
                 if consumer.ends_at(ordinal, session.home.ceiling()) {
                     drop(consumer);
                     session.end_here(&super::reasons::DELETED);
@@ -92,7 +92,7 @@ impl<S: Store> History<S> {
                 true
             }
             Ok(Reading::End) => {
-                session.consumer.borrow_mut().passed_history(reader.cursor());
+                session.consumer().passed_history(reader.cursor());
                 true
             }
             Err(fault) => unreadable(session, &fault),
@@ -105,7 +105,7 @@ impl<S: Store> History<S> {
     /// connection is broken.
     fn send(&mut self, session: &Session<S>, piece: &Piece) -> Option<bool> {
         // Asked after the reading: the end, or a pong to put in, may have come meanwhile.
-        let frame_only = session.consumer.borrow().frame_only();
+        let frame_only = session.consumer().frame_only();
         let owed = if frame_only { piece.rest_of_frame() } else { piece.bytes.len() };
         let bytes = piece.bytes.get(..owed).unwrap_or(&piece.bytes);
         if bytes.is_empty() {
@@ -116,7 +116,7 @@ impl<S: Store> History<S> {
         if sent > 0 {
             session.progress.set(session.home.shard.now());
             let cursor = if whole { piece.end } else { piece.cursor_at(sent) };
-            let mut consumer = session.consumer.borrow_mut();
+            let mut consumer = session.consumer();
             let before = consumer.delivered();
             consumer.sent_history(cursor);
             session.home.sent(consumer.delivered() - before, sent as u64);
@@ -138,13 +138,13 @@ fn missed<S: Store>(session: &Session<S>, from: Cursor, run: Option<&Run>, floor
     let count = end.since(from.ordinal);
     if count > 0 {
         session.home.lost(count);
-        session.consumer.borrow_mut().passed_history(Cursor::before(end));
+        session.consumer().passed_history(Cursor::before(end));
     }
 }
 
 /// Passes over what is older than the consumer wants: true when the piece begins with that.
 fn pass_over<S: Store>(session: &Session<S>, piece: &Piece) -> bool {
-    let mut consumer = session.consumer.borrow_mut();
+    let mut consumer = session.consumer();
     let Some(timestamp) = consumer.not_before() else { return false };
     let wanted = piece.runs.iter().find(|run| run.timestamp >= timestamp);
     match wanted {
@@ -185,7 +185,7 @@ fn gone<S: Store>(session: &Rc<Session<S>>) -> bool {
 /// Ends the consumer. False when it stands inside a frame whose rest can't be had: then the
 /// connection is over.
 fn ends<S: Store>(session: &Rc<Session<S>>, reason: &Reason) -> bool {
-    if session.consumer.borrow().cursor().at_boundary() {
+    if session.consumer().cursor().at_boundary() {
         session.end_here(reason);
         return true;
     }

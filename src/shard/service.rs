@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use async_channel::{Receiver, Sender, bounded};
 use log::{error, info, warn};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use rustix::process::{Resource, WaitOptions, getrlimit, setrlimit, wait};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use crate::backup::RESTORING;
@@ -316,18 +316,24 @@ fn raise_descriptor_limit() -> usize {
     current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
 }
 
+/// A container's first process inherits whatever is left behind there, by a command that was run
+/// beside us: what has ended is taken away. We have no children of our own.
+fn reap() {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+}
+
 fn watch_signals(events: Sender<Report>) -> Result<(), ServeError> {
     let failed = |fault: io::Error| ServeError(format!("signals can't be watched: {fault}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGCHLD]).map_err(failed)?;
     std::thread::Builder::new()
         .name("ess-signals".into())
         .spawn(move || {
             for signal in signals.forever() {
-                if signal == SIGUSR1 {
-                    logging::toggle_debug("SIGUSR1");
-                    continue;
+                match signal {
+                    SIGUSR1 => logging::toggle_debug("SIGUSR1"),
+                    SIGCHLD => reap(),
+                    _ => drop(events.try_send(Report::Signal(signal))),
                 }
-                let _ = events.try_send(Report::Signal(signal));
             }
         })
         .map_err(failed)?;

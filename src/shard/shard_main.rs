@@ -12,9 +12,11 @@ use log::{error, warn};
 use crate::census::Driver;
 use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
+use crate::doors::management::metrics::Exporter;
 use crate::event::StreamName;
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, STREAMS_OPENED_AT_ONCE,
+    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, HTTP_READ_BYTES,
+    STREAMS_OPENED_AT_ONCE,
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
@@ -121,6 +123,7 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
         request_ids: Rc::new(RequestIds::new()),
+        http_buffer: Rc::new(RefCell::new(vec![0; HTTP_READ_BYTES])),
         requests: Cell::new(0),
         stopping: Cell::new(false),
         coarse_now: Cell::new(Tick::now()),
@@ -201,7 +204,9 @@ async fn listen<S: Store>(
 ) -> std::io::Result<Vec<Rc<Listener>>> {
     let mut listeners = Vec::new();
     if let Some(InternalPort { listener, registry, removals }) = internal {
-        let desk = Rc::new(Desk { registrar: Registrar::new(registry), taker: Taker::new() });
+        let exporter = Exporter::new(shard.config.metrics_streams_max);
+        let registrar = Registrar::new(registry);
+        let desk = Rc::new(Desk { registrar, taker: Taker::new(), exporter });
         for removal in &removals {
             desk.registrar.remove_log(shard, removal).await;
         }

@@ -70,8 +70,8 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Tick) {
 fn stats_line<S: Store>(session: &Session<S>, now: Tick) {
     let interval = session.home.shard.config.message_stats_interval;
     let (told, when) = session.stats.get();
-    let consumer = session.consumer.borrow();
-    let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal);
+    let (cursor, delivered) = session.standing();
+    let next = cursor.ordinal;
     let early = |when| now.since(when) < STATS_PAUSE;
     if interval == 0 || delivered - told < interval || when.is_some_and(early) {
         return;

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node: own folder, ports, name, cookie and epmd; it leaves nothing behind.
+"""Private RabbitMQ nodes: own folder, ports, name, cookie and epmd; they leave nothing behind.
 
     folder/                 temporary, removed at the end
       .erlang.cookie        HOME of the node and of rabbitmqctl is this folder
@@ -9,6 +9,9 @@
 Nothing of the machine's own RabbitMQ is read or written: neither /etc/rabbitmq nor /var/lib/rabbitmq
 nor a running epmd. The name is `…@localhost`, so no host name has to resolve. Every process dies with
 this one (PR_SET_PDEATHSIG), also when it is killed with -9. It works for root and for any other user.
+
+The nodes of a cluster share the cookie and the epmd of the first, and its ports for clients: each
+listens, and wants to be reached, at an address of its own (127.0.0.1, 127.0.0.2, …).
 """
 
 import ctypes
@@ -34,6 +37,9 @@ AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+PROCESSES: list[subprocess.Popen] = []  # all that were started here
+
+
 class Failed(Exception):
     """What went wrong, for a person."""
 
@@ -41,14 +47,18 @@ class Failed(Exception):
 class Node:
     """One node; `start`, `kill`, `stop` as often as wanted, `end` once."""
 
-    def __init__(self, tls: Path | None, settings: list[str], plugins: list[str], wanted) -> None:
-        """`wanted` is asked during waits; once it is false, a start is given up."""
+    def __init__(self, tls: Path | None, settings: list[str], plugins: list[str], wanted,
+                 first: "Node | None" = None, host: str = "127.0.0.1") -> None:
+        """`wanted` is asked during waits; once it is false, a start is given up. `first` is the
+        first node of the cluster that this one is of."""
         self.wanted = wanted
         self.scripts = scripts()
         self.folder = Path(tempfile.mkdtemp(prefix="ess-broker-"))
         self.name = f"ess{secrets.token_hex(6)}@localhost"
+        self.first = first
+        self.host = host
         names = ["amqp", "stream", "dist", "epmd"] + (["amqps", "stream_tls"] if tls else [])
-        self.ports = free_ports(names)
+        self.ports = first.ports | free_ports(["dist"]) if first else free_ports(names)
         self.epmd: subprocess.Popen | None = None
         self.server: subprocess.Popen | None = None
         self.log = self.folder / "log/node.log"
@@ -56,14 +66,18 @@ class Node:
         for name in ("data", "log"):
             (self.folder / name).mkdir()
         cookie = self.folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
+        cookie.write_text(first.cookie() if first else secrets.token_hex(16))
         cookie.chmod(0o400)
-        lines = settings_of(self.ports, tls) + settings
+        lines = settings_of(self.ports, tls, host) + settings
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
         plugins = ["rabbitmq_stream", *plugins]
         (self.folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         # Whatever a killed server leaves becomes a child of this process, which can end it.
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def cookie(self) -> str:
+        """What the nodes of a cluster know each other by."""
+        return (self.folder / ".erlang.cookie").read_text()
 
     def environment(self) -> dict[str, str]:
         """Of the node and of rabbitmqctl; nothing else of the caller's gets through."""
@@ -100,13 +114,21 @@ class Node:
 
     def start(self) -> None:
         """Starts the node and waits until clients are served on every port."""
-        if self.epmd is None:
+        self.await_start(self.begin())
+
+    def begin(self) -> int:
+        """Starts the node. Answers what `await_start` takes."""
+        if self.epmd is None and self.first is None:
             port = self.ports["epmd"]
             command = [program("epmd"), "-port", str(port), "-address", "127.0.0.1"]
             self.epmd = self.spawn(command)
-            self.wait("epmd", self.epmd, lambda: answers(port))
+            self.wait("epmd", self.epmd, lambda: answers("127.0.0.1", port))
         seen = self.log.stat().st_size if self.log.exists() else 0
         self.server = self.spawn([str(self.scripts / "rabbitmq-server")])
+        return seen
+
+    def await_start(self, seen: int) -> None:
+        """Waits until clients are served."""
         self.wait("the node", self.server, lambda: self.booted(seen) and self.serves())
 
     def booted(self, seen: int) -> bool:
@@ -122,9 +144,10 @@ class Node:
         """Whether clients get an answer: AMQP's first frame, and a connection elsewhere."""
         others = [port for name, port in self.ports.items() if name not in ("amqp", "epmd", "dist")]
         try:
-            with socket.create_connection(("127.0.0.1", self.ports["amqp"]), timeout=5) as peer:
+            with socket.create_connection((self.host, self.ports["amqp"]), timeout=5) as peer:
                 peer.sendall(AMQP_GREETING)
-                return peer.recv(1) == b"\x01" and all(map(answers, others))
+                served = peer.recv(1) == b"\x01"
+                return served and all(answers(self.host, port) for port in others)
         except OSError:
             return False
 
@@ -174,8 +197,8 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Kills and reaps what the node left behind: its port programs, now children of ours."""
-        kept = {process.pid for process in (self.epmd, self.server) if process is not None}
+        """Kills and reaps what nodes left behind: their port programs, now children of ours."""
+        kept = {process.pid for process in PROCESSES if process.poll() is None}
         while left := children() - kept:
             for pid in left:
                 try:
@@ -197,10 +220,12 @@ class Node:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
         with self.output.open("ab") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True, preexec_fn=prepare,
             )
+        PROCESSES.append(process)
+        return process
 
     def wait(self, what: str, process: subprocess.Popen, so) -> None:
         """Looks until it is so, and gives up when the process ends."""
@@ -224,11 +249,30 @@ class Node:
         return text
 
 
-def settings_of(ports: dict[str, int], tls: Path | None) -> list[str]:
+def cluster(count: int, tls: Path | None, settings: list[str], plugins: list[str], wanted,
+            nodes: list[Node]) -> None:
+    """Starts so many nodes at the same time, that find each other; `nodes` gets them."""
+    while len(nodes) < count:
+        host = f"127.0.0.{1 + len(nodes)}"
+        nodes.append(Node(tls, settings, plugins, wanted, nodes[0] if nodes else None, host))
+    lines = ["cluster_formation.peer_discovery_backend = classic_config"]
+    lines += [f"cluster_formation.classic_config.nodes.{number} = {node.name}"
+              for number, node in enumerate(nodes, 1)]
+    for node in nodes if count > 1 else []:
+        advertised = [f"stream.advertised_host = {node.host}",
+                      f"stream.advertised_port = {node.ports['stream']}"]
+        with (node.folder / "rabbitmq.conf").open("a") as conf:
+            conf.write("\n".join(lines + advertised) + "\n")
+    seen = [node.begin() for node in nodes]
+    for node, seen in zip(nodes, seen):
+        node.await_start(seen)
+
+
+def settings_of(ports: dict[str, int], tls: Path | None, host: str) -> list[str]:
     """What rabbitmq.conf says (RabbitMQ 3.10, `rabbit.schema` and `rabbitmq_stream.schema`)."""
     lines = [
-        f"listeners.tcp.1 = 127.0.0.1:{ports['amqp']}",
-        f"stream.listeners.tcp.1 = 127.0.0.1:{ports['stream']}",
+        f"listeners.tcp.1 = {host}:{ports['amqp']}",
+        f"stream.listeners.tcp.1 = {host}:{ports['stream']}",
         # Tests also come from other addresses.
         "loopback_users = none",
         # Small disks of CI machines are not what is under test.
@@ -237,8 +281,8 @@ def settings_of(ports: dict[str, int], tls: Path | None) -> list[str]:
     ]
     if tls is not None:
         lines += [
-            f"listeners.ssl.1 = 127.0.0.1:{ports['amqps']}",
-            f"stream.listeners.ssl.1 = 127.0.0.1:{ports['stream_tls']}",
+            f"listeners.ssl.1 = {host}:{ports['amqps']}",
+            f"stream.listeners.ssl.1 = {host}:{ports['stream_tls']}",
             f"ssl_options.cacertfile = {tls}/ca.pem",
             f"ssl_options.certfile = {tls}/server.pem",
             f"ssl_options.keyfile = {tls}/server-key.pem",
@@ -293,10 +337,10 @@ def free_ports(names: list[str]) -> dict[str, int]:
     return ports
 
 
-def answers(port: int) -> bool:
+def answers(host: str, port: int) -> bool:
     """Whether somebody accepts there."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection((host, port), timeout=5).close()
         return True
     except OSError:
         return False

@@ -97,15 +97,15 @@ fn what_nobody_takes_is_a_failure() {
 
 #[test]
 fn a_certificate_is_a_login_and_none_is_refused() {
-    let (broker, tls) = Broker::start_tls(true);
-    let publisher = Publisher::start_tls(&broker, &tls);
-    publisher.declare("secret", &json!({}));
-    publisher.publish("secret", "event");
-    let streams = StreamPublisher::start_tls(&broker, &tls);
-    assert_eq!(streams.publish_all("secret", &["a", "b"], 1, Packing::Plain), Ok(2));
-    counted(&publisher, "secret", 3);
-    let anonymous = Publisher::start_tls_anonymous(&broker, &tls);
-    let refused = anonymous.messages("secret").expect_err("it has no certificate");
+    let (broker, tls) = Broker::shared_tls();
+    let publisher = Publisher::start_tls(&broker, tls);
+    publisher.declare("login", &json!({}));
+    publisher.publish("login", "event");
+    let streams = StreamPublisher::start_tls(&broker, tls);
+    assert_eq!(streams.publish_all("login", &["a", "b"], 1, Packing::Plain), Ok(2));
+    counted(&publisher, "login", 3);
+    let anonymous = Publisher::start_tls_anonymous(&broker, tls);
+    let refused = anonymous.messages("login").expect_err("it has no certificate");
     assert!(refused.to_lowercase().contains("ssl"), "{refused}");
 }
 

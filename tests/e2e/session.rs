@@ -2,7 +2,8 @@
 //!
 //! A fenced block right below the comment `<!-- test:session -->` is run, in its document's order,
 //! all of a document in one bash (those below `<!-- test:session rabbitmq -->` in another, with a
-//! service whose events lie in a broker), in a folder where `target/release/ess`, also on `PATH`, is
+//! service whose events lie in a broker, and those of `rabbitmq-tls` in a third one, where that is
+//! reached by TLS), in a folder where `target/release/ess`, also on `PATH`, is
 //! the binary under test and a service is running over an empty data directory, `/var/lib/ess`:
 //!
 //! - in a `console` block a line beginning with `$ ` is a command (continued on lines beginning with
@@ -11,9 +12,11 @@
 //! - in an `sh` block each line is a command, which has to succeed (for curl that includes the
 //!   status); what it prints is free.
 //!
+//! Any other block of commands has `<!-- not run: <why> -->` above it.
+//!
 //! A command that fails ends the test, unless the last line shown for it is `(exit <status>)`.
 //! `localhost:8080` and `localhost:8081` stand for the ports that the test got, `/var/lib/ess` and
-//! `/backups` for folders in the test's own; a file `events.ndjson` of two events is there. A block
+//! `/backups` for folders in the test's own, `/etc/ess` for one with certificates; a file `events.ndjson` of two events is there. A block
 //! may be indented, as in a list.
 
 use std::fs;
@@ -36,6 +39,7 @@ fn document(path: &str) {
 
 const PLAIN: &str = "<!-- test:session -->";
 const RABBITMQ: &str = "<!-- test:session rabbitmq -->";
+const RABBITMQ_TLS: &str = "<!-- test:session rabbitmq-tls -->";
 
 #[test]
 fn the_readme_shows_what_happens() {
@@ -72,6 +76,23 @@ fn no_session_of_any_document_is_left_out() {
 }
 
 #[test]
+fn what_no_session_runs_says_why() {
+    let folders = [".", "docs", "docs/operate", "deploy/seccomp"];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(&path).expect("readable");
+        let mut before = "";
+        for line in text.lines().map(str::trim_start) {
+            let block = line.starts_with("```sh") || line.starts_with("```console");
+            let said = before.starts_with("<!-- test:") || before.starts_with("<!-- not run: ");
+            assert!(!block || said, "{}: {line} below {before:?}", path.display());
+            before = line;
+        }
+    }
+}
+
+#[test]
 fn the_guide_to_rabbitmq_shows_what_happens() {
     let text = fs::read_to_string("docs/rabbitmq.md").expect("the guide is readable");
     let steps = steps(&text, RABBITMQ);
@@ -79,6 +100,29 @@ fn the_guide_to_rabbitmq_shows_what_happens() {
     let broker = Broker::start();
     let port = broker.stream_port().to_string();
     run(&steps, &[("ESS_AMPQ_URL", &broker.url()), ("ESS_STREAM_PORT", &port)]);
+}
+
+#[test]
+fn the_guide_to_tls_shows_what_happens() {
+    let text = fs::read_to_string("docs/rabbitmq.md").expect("the guide is readable");
+    let steps = steps(&text, RABBITMQ_TLS);
+    assert!(steps.len() > 3, "the guide has a session to run: {steps:#?}");
+    let (broker, certificates) = Broker::shared_tls();
+    let (url, port) = (broker.tls_url(), broker.stream_tls_port().to_string());
+    let folder = certificates.folder().display().to_string();
+    let steps = steps.into_iter().map(|step| {
+        let command = step.command.replace("/etc/ess", &folder);
+        Step { command: command.replace("broker.example:5671", "localhost:5671"), ..step }
+    });
+    let file = |name: &str| certificates.file(name).display().to_string();
+    let env = [
+        ("ESS_AMPQ_URL", &*url),
+        ("ESS_STREAM_PORT", &port),
+        ("ESS_BROKER_CA", &file("ca.pem")),
+        ("ESS_BROKER_CERT", &file("client.pem")),
+        ("ESS_BROKER_KEY", &file("client-key.pem")),
+    ];
+    run(&steps.collect::<Vec<_>>(), &env);
 }
 
 #[test]

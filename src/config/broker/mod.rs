@@ -65,13 +65,20 @@ impl ExchangeKind {
     }
 }
 
+/// Where a node of the broker is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BrokerHost {
+    /// A name or an address, without brackets.
+    pub name: String,
+    /// Of AMQP 0.9.1, not of the stream protocol.
+    pub port: u16,
+}
+
 /// The broker and how it is reached.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Broker {
-    /// A name or an address, without brackets.
-    pub host: String,
-    /// Of AMQP 0.9.1, not of the stream protocol.
-    pub port: u16,
+    /// At least one; the nodes of a cluster, tried in this order.
+    pub hosts: Vec<BrokerHost>,
     /// The user.
     pub user: String,
     /// Its password; unused with `external`.

@@ -72,8 +72,7 @@ fn broker(words: Words, url: AmqpUrl, store: StoreKind) -> Broker {
         StoreKind::Log | StoreKind::RabbitMq => words.exchange,
     };
     Broker {
-        host: url.host,
-        port: url.port,
+        hosts: url.hosts,
         user: url.user,
         password: url.password,
         vhost: url.vhost,

@@ -23,7 +23,8 @@ fn a_url_alone_means_rabbitmq_with_everything_by_default() {
         assert_eq!((&said.problems[..], &said.warnings[..]), (&NONE[..], &NONE[..]));
         assert_eq!(said.config.store, StoreKind::RabbitMq);
         let broker = said.config.broker.expect("there is a URL");
-        assert_eq!((broker.host.as_str(), broker.port), ("host", 5672));
+        let hosts: Vec<_> = broker.hosts.iter().map(|it| (it.name.as_str(), it.port)).collect();
+        assert_eq!(hosts, [("host", 5672)]);
         assert_eq!((broker.user.as_str(), broker.password.expose()), ("user", "word"));
         assert_eq!((broker.vhost.as_str(), broker.heartbeat), ("as", Duration::from_secs(90)));
         assert_eq!(broker.connect_timeout, Duration::from_secs(10));

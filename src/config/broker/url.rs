@@ -1,11 +1,12 @@
 //! `amqp://user:password@host:port/vhost?heartbeat=60`: where the broker is.
 //!
 //! ```text
-//! amqp | amqps :// [user[:password]@] host[:port] [/vhost] [?name=value&…]
+//! amqp | amqps :// [user[:password]@] host[:port][,host[:port]…] [/vhost] [?name=value&…]
 //! ```
 //!
-//! As RabbitMQ's URI specification and its page of query parameters have it, with two differences.
-//! No vhost and an empty one (`amqp://host/`) both mean `/`: the specification takes the latter as
+//! As RabbitMQ's URI specification and its page of query parameters have it, with three
+//! differences. There may be several hosts, the nodes of a cluster. No vhost and an empty one
+//! (`amqp://host/`) both mean `/`: the specification takes the latter as
 //! the empty name, but the Python service and its libraries take it as `/`. And a certificate is
 //! checked unless `verify=verify_none` says otherwise. User, password, vhost and values are
 //! percent-decoded; a `%` that begins no escape stands for itself.
@@ -19,11 +20,11 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Secret;
+use super::{BrokerHost, Secret};
 use crate::config::value::Read;
 use crate::limits::{
-    BROKER_HEARTBEAT_SECONDS_MAX, BROKER_NAME_BYTES_MAX, BROKER_URL_BYTES_MAX, HOST_BYTES_MAX,
-    PERIOD_MILLIS_MAX, PERIOD_MILLIS_MIN,
+    BROKER_HEARTBEAT_SECONDS_MAX, BROKER_NAME_BYTES_MAX, BROKER_NODES_MAX, BROKER_URL_BYTES_MAX,
+    HOST_BYTES_MAX, PERIOD_MILLIS_MAX, PERIOD_MILLIS_MIN,
 };
 
 /// A broker's URL, taken apart.
@@ -31,9 +32,8 @@ use crate::limits::{
 pub(in crate::config) struct AmqpUrl {
     /// `amqps`.
     pub(super) tls: bool,
-    /// Without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
+    /// At least one, without brackets.
+    pub(super) hosts: Vec<BrokerHost>,
     pub(super) user: String,
     pub(super) password: Secret,
     /// Whether there was one to be seen by others.
@@ -62,8 +62,8 @@ struct Parts<'a> {
     tls: bool,
     user: &'a str,
     password: &'a str,
-    host: &'a str,
-    port: &'a str,
+    /// Host and port of each node.
+    places: &'a str,
     vhost: &'a str,
     query: &'a str,
 }
@@ -79,13 +79,11 @@ const AMQPS_PORT: u16 = 5671;
 /// Takes a URL apart.
 pub(super) fn parse(text: &str) -> Read<AmqpUrl> {
     let parts = cut(text)?;
-    let port = match parts.port {
-        "" if parts.tls => AMQPS_PORT,
-        "" => AMQP_PORT,
-        port => number(port, 1..=u64::from(u16::MAX))
-            .and_then(|port| u16::try_from(port).ok())
-            .ok_or("has a port that is none; expected 1 to 65535 (and a password's : as %3A)")?,
-    };
+    let hosts = parts.places.split(',').map(|place| node(place, parts.tls));
+    let hosts = hosts.collect::<Read<Vec<_>>>()?;
+    if hosts.len() > BROKER_NODES_MAX {
+        return Err(format!("has too many hosts; expected at most {BROKER_NODES_MAX}"));
+    }
     let or_guest = |text: &str| if text.is_empty() { GUEST } else { text }.to_owned();
     let vhost = name(parts.vhost, "vhost")?;
     let password = decoded(parts.password)
@@ -93,16 +91,35 @@ pub(super) fn parse(text: &str) -> Read<AmqpUrl> {
         .ok_or("has a password that can't be sent; expected UTF-8 without NUL")?;
     Ok(AmqpUrl {
         tls: parts.tls,
-        host: host(parts.host).ok_or_else(|| {
-            format!("has no host, or one that is none; {FORM}, and an IPv6 address in brackets")
-        })?,
-        port,
+        hosts,
         user: or_guest(&name(parts.user, "user")?),
         has_password: !password.is_empty(),
         password: Secret::new(or_guest(&password)),
         vhost: if vhost.is_empty() { "/".into() } else { vhost },
         query: query(parts.query)?,
     })
+}
+
+/// Host and port of one node.
+fn node(place: &str, tls: bool) -> Read<BrokerHost> {
+    let (name, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
+        Some((name, port)) if name.contains(':') && (port.is_empty() || port.starts_with(':')) => {
+            (name, port.strip_prefix(':').unwrap_or(""))
+        }
+        Some(_) => ("", ""),
+        None => place.split_once(':').unwrap_or((place, "")),
+    };
+    let port = match port {
+        "" if tls => AMQPS_PORT,
+        "" => AMQP_PORT,
+        port => number(port, 1..=u64::from(u16::MAX))
+            .and_then(|port| u16::try_from(port).ok())
+            .ok_or("has a port that is none; expected 1 to 65535 (and a password's : as %3A)")?,
+    };
+    let name = host(name).ok_or_else(|| {
+        format!("has no host, or one that is none; {FORM}, and an IPv6 address in brackets")
+    })?;
+    Ok(BrokerHost { name, port })
 }
 
 /// `text` as it may be shown: the password as `***`; all of it when it can't be understood.
@@ -120,13 +137,10 @@ pub(in crate::config) fn masked(text: &str) -> String {
         (user, "") => format!("{user}@"),
         (user, _) => format!("{user}:***@"),
     };
-    let host =
-        if parts.host.contains(':') { format!("[{}]", parts.host) } else { parts.host.into() };
-    let port = if parts.port.is_empty() { String::new() } else { format!(":{}", parts.port) };
     let vhost = if parts.vhost.is_empty() { String::new() } else { format!("/{}", parts.vhost) };
     let shown: Vec<_> = pairs(parts.query).map(shown_parameter).collect();
     let query = if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) };
-    format!("{scheme}://{login}{host}{port}{vhost}{query}")
+    format!("{scheme}://{login}{}{vhost}{query}", parts.places)
 }
 
 /// A parameter whose meaning is unknown may be a password.
@@ -157,18 +171,11 @@ fn cut(text: &str) -> Read<Parts<'_>> {
                     %40, and those of a vhost too"
             .into());
     }
-    let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (login, places) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
-        Some((host, port)) if host.contains(':') && (port.is_empty() || port.starts_with(':')) => {
-            (host, port.strip_prefix(':').unwrap_or(""))
-        }
-        Some(_) => ("", ""),
-        None => place.split_once(':').unwrap_or((place, "")),
-    };
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let vhost = path.strip_prefix('/').unwrap_or(path);
-    Ok(Parts { tls, user, password, host, port, vhost, query })
+    Ok(Parts { tls, user, password, places, vhost, query })
 }
 
 /// A host name or an address, brackets around an IPv6 address taken off.

@@ -8,7 +8,8 @@ use super::*;
 fn place(text: &str) -> (bool, String, u16, String, String, String) {
     let url = parse(text).unwrap_or_else(|wrong| panic!("{text} {wrong}"));
     let password = url.password.expose().to_owned();
-    (url.tls, url.host, url.port, url.user, password, url.vhost)
+    let [BrokerHost { name, port }] = &url.hosts[..] else { panic!("{text} has one host") };
+    (url.tls, name.clone(), *port, url.user, password, url.vhost)
 }
 
 #[test]
@@ -30,6 +31,23 @@ fn urls_and_what_they_mean() {
     assert_eq!(place("AMQP://rabbit_1.example-x.org"), guest("rabbit_1.example-x.org", 5672, "/"));
     let (tls, _, port, ..) = place("amqps://h");
     assert_eq!((tls, port), (true, 5671));
+}
+
+#[test]
+fn a_cluster_has_several_hosts() {
+    let hosts = |text: &str| {
+        let hosts = parse(text).map(|url| url.hosts)?;
+        Ok::<_, String>(hosts.into_iter().map(|it| (it.name, it.port)).collect::<Vec<_>>())
+    };
+    let is = |hosts: &[(&str, u16)]| {
+        Ok(hosts.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect())
+    };
+    assert_eq!(hosts("amqp://u:p,@a,b:1,[::1]:2/v"), is(&[("a", 5672), ("b", 1), ("::1", 2)]));
+    assert_eq!(hosts("amqps://a,b"), is(&[("a", 5671), ("b", 5671)]));
+    assert_eq!(masked("amqp://u:p,q@a,b:1,[::1]:2/v"), "amqp://u:***@a,b:1,[::1]:2/v");
+    let many = |count| hosts(&format!("amqp://{}", vec!["h"; count].join(",")));
+    assert!(many(BROKER_NODES_MAX).is_ok());
+    assert!(many(BROKER_NODES_MAX + 1).is_err_and(|text| text.contains("too many hosts")));
 }
 
 #[test]
@@ -106,7 +124,10 @@ fn what_is_no_url_says_what_is_expected() {
         ("amqp://", "has no host"),
         ("amqp:///v", "has no host"),
         ("amqp://u:p@/v", "has no host"),
-        ("amqp://a,b/v", "has no host"),
+        ("amqp://a,/v", "has no host"),
+        ("amqp://,a/v", "has no host"),
+        ("amqp://a,b:x/v", "has a port"),
+        ("amqp://a b,c/v", "has a space"),
         ("amqp://[::g]/v", "has no host"),
         ("amqp://[::1/v", "has a port"),
         ("amqp://[h]/v", "has no host"),

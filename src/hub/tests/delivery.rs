@@ -7,7 +7,7 @@ use super::model::{
 };
 use crate::event::{Cursor, Ordinal, Timestamp};
 use crate::hub::tail::Bounds;
-use crate::hub::{Consumer, Follow, Outcome, Step, Tail};
+use crate::hub::{Consumer, Follow, Outcome, Step, Stretch, Tail};
 use crate::proto::websocket::frame::{Opcode, frame_len, put_header};
 use crate::store::Kind;
 
@@ -19,6 +19,8 @@ enum Happening {
     Join(i64, Option<u64>),
     /// One step, of which the socket takes so much.
     Step(usize, Take),
+    /// Everybody in turn, by the short way where that is open; each socket takes so much.
+    Turn(usize, Take),
     /// The branch, where there is one, is given what it lacks: so many bytes and blocks of it.
     Pull(usize, usize),
     Control(usize, Opcode, usize),
@@ -59,7 +61,8 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         30 => any_push().prop_map(Happening::Push),
         8 => (-30_i64..6, future).prop_map(|(from, future)| Happening::Join(from, future)),
-        60 => (any::<usize>(), take).prop_map(|(who, take)| Happening::Step(who, take)),
+        60 => (any::<usize>(), take.clone()).prop_map(|(who, take)| Happening::Step(who, take)),
+        10 => (1_usize..500, take).prop_map(|(max, take)| Happening::Turn(max, take)),
         8 => (any::<usize>(), opcode, 2_usize..126).prop_map(|(who, opcode, payload)| {
             Happening::Control(who, opcode, payload)
         }),
@@ -205,6 +208,37 @@ impl Peer {
                 Ok(false)
             }
         }
+    }
+
+    /// Takes its part in a turn. Whoever can't, or isn't done then, makes a step.
+    fn keep_up<'a>(
+        &mut self,
+        stream: &Stream,
+        tail: &'a Tail,
+        stretch: &mut Option<Stretch<'a>>,
+        take: Take,
+        max: usize,
+    ) -> Result<(), TestCaseError> {
+        let Some(place) = self.consumer.owed_tail_only().filter(|_| !self.over) else {
+            return self.step(stream, tail, take, max).map(drop);
+        };
+        if stretch.is_none_or(|stretch| stretch.from() != place) {
+            *stretch = Stretch::of(tail, place, max);
+        }
+        let Some(stretch) = stretch else { return self.step(stream, tail, take, max).map(drop) };
+        let length = stretch.bytes().len();
+        prop_assert!(length > 0 && length <= max);
+        let (sent, before) = (take.of(length), self.consumer.delivered());
+        self.received(&stretch.bytes()[..sent]);
+        let outcome = Outcome::of(sent, length);
+        let events = if outcome == Outcome::Whole {
+            self.consumer.went_along(stretch.end());
+            stretch.events()
+        } else {
+            stretch.sent(&mut self.consumer, tail, outcome)
+        };
+        prop_assert_eq!(events, self.consumer.delivered() - before);
+        self.step(stream, tail, take, max).map(drop)
     }
 
     /// Reads the history and sends what the socket takes.
@@ -353,6 +387,13 @@ fn play(
             Happening::Pull(bytes, blocks) => {
                 if let Some(branch) = &mut branch {
                     pull(branch, &stream.tail, bytes, blocks);
+                }
+            }
+            Happening::Turn(max, take) => {
+                let tail = branch.as_ref().unwrap_or(&stream.tail);
+                let mut stretch = None;
+                for peer in &mut peers {
+                    peer.keep_up(&stream, tail, &mut stretch, take, max)?;
                 }
             }
             Happening::Control(who, opcode, payload) => {

@@ -74,8 +74,12 @@ pub enum Refused {
         /// Theirs.
         offered: Vec<String>,
     },
-    /// Wrong user or password, or a certificate that is no user's.
+    /// Wrong user or password.
     Login,
+    /// A certificate that is no user's.
+    NoUser,
+    /// The broker hung up on a login by certificate: it can't do that.
+    Certificate,
     /// The user may only connect from the broker's own machine (`guest` may, unless configured).
     Loopback,
     /// No such virtual host, or this user may not use it.
@@ -93,6 +97,8 @@ impl fmt::Display for Refused {
                 write!(out, "no login by {wanted}: the broker offers {}", offered.join(", "))
             }
             Self::Login => out.write_str("wrong user or password"),
+            Self::NoUser => out.write_str("no user has the name in the certificate"),
+            Self::Certificate => out.write_str("it hung up on the login by certificate"),
             Self::Loopback => {
                 out.write_str("this user may only connect from the broker's own machine")
             }
@@ -151,7 +157,11 @@ impl Handshake {
                 self.stage = Stage::Authentication;
             }
             (Stage::Authentication, Response::Done { code, .. }) => {
-                ok(code)?;
+                let no_user = |why| match login.external && why == Refused::Login {
+                    true => Refused::NoUser,
+                    false => why,
+                };
+                ok(code).map_err(no_user)?;
                 self.stage = Stage::Tune;
             }
             (Stage::Tune, Response::Tune { frame_max, heartbeat }) => {
@@ -170,6 +180,14 @@ impl Handshake {
             (stage, _) => return Err(Refused::Unexpected(stage.expected())),
         }
         Ok(None)
+    }
+
+    /// What it means when the broker hangs up now; `None`: nothing that is known.
+    ///
+    /// The stream plugin of RabbitMQ before 3.10.25, 3.11.19 and 3.12.1 crashes on SASL EXTERNAL.
+    #[must_use]
+    pub fn hung_up(&self, login: &Login<'_>) -> Option<Refused> {
+        (login.external && self.stage == Stage::Authentication).then_some(Refused::Certificate)
     }
 
     fn opened(&self, properties: &[(String, String)]) -> Opened {
@@ -315,6 +333,19 @@ mod tests {
             talk(&LOGIN, said).0.unwrap_err()
         };
         assert_eq!(until(vec![done(Code::AUTHENTICATION_FAILURE)]), Refused::Login);
+        let said = vec![properties(Code::OK), mechanisms(&["EXTERNAL"])];
+        let refused = [said.clone(), vec![done(Code::AUTHENTICATION_FAILURE)]].concat();
+        assert_eq!(talk(&CERTIFICATE, refused).0, Err(Refused::NoUser));
+        let hung_up = |login: &Login<'_>, said: &[Response]| {
+            let (mut out, mut said) = (Vec::new(), said.iter().cloned());
+            let mut handshake = Handshake::start(login, &mut out);
+            assert!(said.all(|said| handshake.take(login, said, &mut out) == Ok(None)));
+            handshake.hung_up(login)
+        };
+        assert_eq!(hung_up(&CERTIFICATE, &said), Some(Refused::Certificate));
+        assert_eq!(hung_up(&CERTIFICATE, &said[..1]), None, "not at the login");
+        let said = [properties(Code::OK), mechanisms(&["PLAIN"])];
+        assert_eq!(hung_up(&LOGIN, &said), None, "not by certificate");
         assert_eq!(until(vec![done(Code::AUTHENTICATION_FAILURE_LOOPBACK)]), Refused::Loopback);
         let late = vec![done(Code::OK), TUNE, opened(Code::VIRTUAL_HOST_ACCESS_FAILURE)];
         assert_eq!(until(late), Refused::VirtualHost);

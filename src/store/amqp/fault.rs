@@ -49,6 +49,17 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The same, where other places were tried in vain too.
+    #[must_use]
+    pub(super) fn nor_at(mut self, others: &[String]) -> Self {
+        if let Self::Unreachable { why, .. } = &mut self
+            && !others.is_empty()
+        {
+            *why = format!("{why}; nor at {}", others.join(", ")).into();
+        }
+        self
+    }
+
     /// For a consumer.
     #[must_use]
     pub fn reading(&self) -> ReadError {

@@ -14,9 +14,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::fault::Fault;
-use crate::config::Broker;
+use crate::config::{Broker, BrokerHost};
 use crate::limits::{AMQP_HEARTBEAT_SECONDS_MIN, BROKER_NAME_BYTES_MAX};
-use crate::net::Tls;
+use crate::net::{Tls, tls_advice};
 
 /// Connects and logs in; `purpose` is what the broker's operator sees the connection called.
 ///
@@ -27,9 +27,31 @@ pub(super) async fn open(
     tls: Option<&Tls>,
     purpose: &str,
 ) -> Result<Connection, Fault> {
-    let place: Arc<str> = format!("{}:{}", broker.host, broker.port).into();
     assert!(broker.vhost.len() <= BROKER_NAME_BYTES_MAX, "the configuration sees to that");
-    let arguments = arguments(broker, tls, purpose);
+    let mut first = None;
+    for host in &broker.hosts {
+        match open_at(host, broker, tls, purpose).await {
+            Ok(connection) => return Ok(connection),
+            Err(fault) => first = first.or(Some(fault)),
+        }
+    }
+    let others: Vec<_> = broker.hosts.iter().skip(1).map(|host| place(host).to_string()).collect();
+    #[expect(clippy::expect_used, reason = "the configuration sees to that")]
+    Err(first.expect("a broker has a host").nor_at(&others))
+}
+
+fn place(host: &BrokerHost) -> Arc<str> {
+    format!("{}:{}", host.name, host.port).into()
+}
+
+async fn open_at(
+    host: &BrokerHost,
+    broker: &Broker,
+    tls: Option<&Tls>,
+    purpose: &str,
+) -> Result<Connection, Fault> {
+    let place = place(host);
+    let arguments = arguments(host, broker, tls, purpose);
     match timeout(broker.connect_timeout, Box::pin(Connection::open(&arguments))).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(explain(&error, broker, place)),
@@ -41,14 +63,19 @@ pub(super) async fn open(
     }
 }
 
-fn arguments(broker: &Broker, tls: Option<&Tls>, purpose: &str) -> OpenConnectionArguments {
+fn arguments(
+    host: &BrokerHost,
+    broker: &Broker,
+    tls: Option<&Tls>,
+    purpose: &str,
+) -> OpenConnectionArguments {
     // It joins host and port with a colon.
-    let host = match broker.host.contains(':') {
-        true => format!("[{}]", broker.host),
-        false => broker.host.clone(),
+    let name = match host.name.contains(':') {
+        true => format!("[{}]", host.name),
+        false => host.name.clone(),
     };
     let password = broker.password.expose();
-    let mut arguments = OpenConnectionArguments::new(&host, broker.port, &broker.user, password);
+    let mut arguments = OpenConnectionArguments::new(&name, host.port, &broker.user, password);
     arguments
         .virtual_host(&broker.vhost)
         .connection_name(purpose)
@@ -57,7 +84,7 @@ fn arguments(broker: &Broker, tls: Option<&Tls>, purpose: &str) -> OpenConnectio
         arguments.credentials(SecurityCredentials::new_external());
     }
     if let Some(tls) = tls {
-        let name = tls.name_of(&broker.host).to_owned();
+        let name = tls.name_of(&host.name).to_owned();
         arguments.tls_adaptor(TlsAdaptor::new(TlsConnector::from(tls.config()), name));
     }
     arguments
@@ -105,8 +132,8 @@ fn explain(error: &Error, broker: &Broker, place: Arc<str>) -> Fault {
     let why = text.strip_prefix("network io error: ").unwrap_or(text);
     let why = if said("refused") {
         format!("{why}; is the broker running?")
-    } else if broker.tls.is_some() && TLS_WORDS.iter().any(|word| said(word)) {
-        format!("TLS: {why}; see --broker-ca, --broker-cert and --broker-sni")
+    } else if let Some(advice) = broker.tls.as_ref().and_then(|_| tls_advice(text)) {
+        format!("TLS: {why}; {advice}")
     } else if HANG_UPS.iter().any(|word| said(word)) {
         hung_up(broker)
     } else if why.is_empty() {
@@ -135,10 +162,6 @@ fn quoted<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
     Some(from.split('"').next().unwrap_or(from))
 }
 
-/// What errors of TLS are recognised by: rustls and tokio-rustls have no common word for them.
-const TLS_WORDS: &[&str] =
-    &["certificate", "tls handshake", "alert", "corrupt message", "invalid message", "dnsname"];
-
 /// What a hang-up is called by amqprs and by the kernel.
 const HANG_UPS: &[&str] =
     &["peer shutdown", "connection interrupted", "reset by peer", "Broken pipe"];
@@ -152,8 +175,7 @@ mod tests {
 
     fn broker() -> Broker {
         Broker {
-            host: "rabbit".into(),
-            port: 5672,
+            hosts: vec![BrokerHost { name: "rabbit".into(), port: 5672 }],
             user: "ann".into(),
             password: Secret::new("hush".into()),
             vhost: "/".into(),
@@ -188,8 +210,8 @@ mod tests {
             (network("Connection refused (os error 111)"), &plain, "is the broker running?"),
             (Error::NetworkError("peer shutdown".into()), &plain, "wrong password of user \"ann\""),
             (Error::NetworkError("peer shutdown".into()), &secure, "certificate that is no user's"),
-            (network("invalid peer certificate: UnknownIssuer"), &secure, "see --broker-ca"),
-            (network("received fatal alert: CertificateRequired"), &secure, "see --broker-ca"),
+            (network("invalid peer certificate: UnknownIssuer"), &secure, "with --broker-ca"),
+            (network("received fatal alert: CertificateRequired"), &secure, "set --broker-cert"),
             (Error::ConnectionOpenError(vhost.into()), &plain, "vhost x not found; check the URL"),
             (
                 Error::ConnectionOpenError(

@@ -8,7 +8,7 @@ use monoio::{LegacyDriver, RuntimeBuilder};
 use std::cell::Cell;
 
 use super::*;
-use crate::config::{ExchangeKind, Secret};
+use crate::config::{BrokerHost, ExchangeKind, Secret};
 use crate::event::{Cursor, Ordinal, Timestamp};
 use crate::limits::TAIL_BYTES_FLOOR;
 use crate::store::amqp::Message;
@@ -40,8 +40,7 @@ fn on_stream(test: impl AsyncFnOnce(Rc<ExchangeStream>, Rc<Witness>)) {
     let mut runtime = RuntimeBuilder::<LegacyDriver>::new().enable_timer().build().unwrap();
     runtime.block_on(async {
         let broker = Arc::new(Broker {
-            host: "127.0.0.1".into(),
-            port: 1,
+            hosts: vec![BrokerHost { name: "127.0.0.1".into(), port: 1 }],
             user: "guest".into(),
             password: Secret::default(),
             vhost: "/".into(),

@@ -17,11 +17,12 @@ use monoio::time::timeout;
 
 use super::fault::Fault;
 use super::ids::{Id, Ids, Publishes, Sink};
+use super::places::Address;
 use crate::clock::monotonic;
 use crate::limits::{
     BROKER_ANSWER_TIMEOUT, BROKER_CHUNK_BYTES_MAX, BROKER_OUTBOX_BYTES_MAX, BROKER_READ_TURN_BYTES,
 };
-use crate::net::{Channel, Turnstile};
+use crate::net::{Channel, Turnstile, tls_advice};
 use crate::proto::rabbit::frames::{Frame, Frames};
 use crate::proto::rabbit::handshake::{Handshake, Login, Opened, Refused};
 use crate::proto::rabbit::{Code, Response, request};
@@ -32,8 +33,8 @@ pub(super) struct Connection {
     channel: Channel,
     /// What was agreed on.
     pub(super) opened: Opened,
-    /// `host:port`, for people.
-    pub(super) place: Arc<str>,
+    /// Where it leads to.
+    pub(super) address: Address,
     turnstile: Turnstile,
     outbox: RefCell<Vec<u8>>,
     /// The writing task is at it.
@@ -71,7 +72,7 @@ impl Connection {
     pub(super) async fn open(
         channel: Channel,
         login: &Login<'_>,
-        place: Arc<str>,
+        address: Address,
         turnstile: Turnstile,
     ) -> Result<Rc<Self>, Opening> {
         let mut frames = Frames::new(BROKER_CHUNK_BYTES_MAX);
@@ -84,7 +85,7 @@ impl Connection {
         let this = Rc::new(Self {
             channel,
             opened,
-            place,
+            address,
             turnstile,
             outbox: RefCell::default(),
             flushing: Cell::new(false),
@@ -98,7 +99,7 @@ impl Connection {
             said: Cell::new(now),
             end: RefCell::default(),
         });
-        debug!("RabbitMQ {}: connected to {}", this.place, this.channel.peer());
+        debug!("RabbitMQ {}: connected to {}", this.address, this.channel.peer());
         monoio::spawn(read(Rc::clone(&this), frames));
         monoio::spawn(write(Rc::clone(&this)));
         if this.opened.heartbeat > 0 {
@@ -122,7 +123,7 @@ impl Connection {
         if !self.alive() {
             return;
         }
-        info!("RabbitMQ {}: connection ended: {why}", self.place);
+        info!("RabbitMQ {}: connection ended: {why}", self.address);
         *self.end.borrow_mut() = Some(why.into());
         self.channel.abort();
         self.asked.borrow_mut().clear();
@@ -292,7 +293,7 @@ impl Connection {
         }
         match response {
             Response::MetadataUpdate { code, stream } => {
-                debug!("RabbitMQ {}: {stream}: {code}", self.place);
+                debug!("RabbitMQ {}: {stream}: {code}", self.address);
                 for sink in self.subscriptions.remove_of(&stream) {
                     sink.lost();
                 }
@@ -311,7 +312,7 @@ impl Connection {
                 }
             }
             Response::CreditRefused { code, subscription } => {
-                debug!("RabbitMQ {}: credit for {subscription}: {code}", self.place);
+                debug!("RabbitMQ {}: credit for {subscription}: {code}", self.address);
             }
             Response::Close { correlation, code, reason } => {
                 self.send(&request::closed(correlation));
@@ -337,9 +338,21 @@ async fn shake_hands(
     let mut out = Vec::new();
     let mut handshake = Handshake::start(login, &mut out);
     loop {
-        write_all(channel, &out).await.map_err(|fault| Opening::Broken(fault.to_string()))?;
+        if let Err(fault) = write_all(channel, &out).await {
+            // A broker that doesn't like our certificate says so before it hangs up.
+            let said = next_response(channel, frames).await.err();
+            let alert = said.filter(|why| tls_advice(why).is_some());
+            return Err(Opening::Broken(alert.unwrap_or_else(|| fault.to_string())));
+        }
         out.clear();
-        let said = next_response(channel, frames).await.map_err(Opening::Broken)?;
+        let said = match next_response(channel, frames).await {
+            Ok(said) => said,
+            Err(why) => {
+                return Err(handshake
+                    .hung_up(login)
+                    .map_or(Opening::Broken(why), Opening::Refused));
+            }
+        };
         if let Some(opened) = handshake.take(login, said, &mut out).map_err(Opening::Refused)? {
             return Ok(opened);
         }

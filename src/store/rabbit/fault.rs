@@ -37,6 +37,16 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// The same, where other places were tried in vain too.
+    pub(super) fn nor_at(mut self, others: &[String]) -> Self {
+        if let Self::Unreachable { why, .. } = &mut self
+            && !others.is_empty()
+        {
+            *why = format!("{why}; nor at {}", others.join(", ")).into();
+        }
+        self
+    }
+
     /// For a consumer.
     pub(super) fn reading(&self) -> ReadError {
         match self {
@@ -73,6 +83,15 @@ impl fmt::Display for Fault {
                     Refused::Login => {
                         out.write_str("; check the URL (percent-encode the password)")
                     }
+                    Refused::NoUser => out.write_str(
+                        "; add one (rabbitmqctl add_user, set_permissions): its name is the \
+                         certificate's subject, or what ssl_cert_login_from in rabbitmq.conf says",
+                    ),
+                    Refused::Certificate => out.write_str(
+                        "; RabbitMQ before 3.10.25, 3.11.19 and 3.12.1 can't take that on its \
+                         stream port: update it, or log in by password and show the certificate \
+                         all the same (without auth_mechanism=external)",
+                    ),
                     Refused::VirtualHost => out.write_str(
                         "; check the URL's path, or `rabbitmqctl add_vhost` and `set_permissions`",
                     ),

@@ -6,11 +6,16 @@
 //! an interruption it begins with the chunk that holds the last event it had: its timestamp proves
 //! that this is still the stream it was, because a stream that was deleted and made anew counts
 //! from 0 again. What follows is delivered from the next ordinal on, exactly.
+//!
+//! After a leader has moved, the node that is asked may not have come as far as the one before: it
+//! sends what we had already, or nothing yet. That is waited for, and told from another stream by
+//! the time: what stands before our last event is not younger than it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use log::{error, info, warn};
+use monoio::time::timeout;
 
 use super::Shared;
 use super::delivery::{Delivery, deliver, pass_by};
@@ -19,7 +24,7 @@ use super::ids::Sink;
 use super::pool::{Pool, Role};
 use super::subscription::Subscription;
 use crate::event::{Ordinal, StreamName, Timestamp};
-use crate::limits::BROKER_LIVE_CREDIT;
+use crate::limits::{BROKER_LAG_TIMEOUT, BROKER_LIVE_CREDIT};
 use crate::proto::amqp10;
 use crate::proto::rabbit::chunk::{Fault as ChunkFault, Head};
 use crate::proto::rabbit::request::Offset;
@@ -43,6 +48,8 @@ pub(super) struct Feed {
     lost: Cell<bool>,
     /// The chunk with the last event we had is still to come.
     unproved: Cell<bool>,
+    /// What was had before came again: this node is behind the one before.
+    lags: Cell<bool>,
     /// The stream isn't the one it was.
     reborn: Cell<bool>,
     this: Weak<Self>,
@@ -57,6 +64,30 @@ struct Reached {
     last: Option<(Ordinal, Timestamp)>,
     /// The last event is a POISON.
     poison: bool,
+}
+
+/// Where a chunk stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place {
+    /// At what comes next.
+    Wanted,
+    /// All of it was had before.
+    Before,
+    /// In another stream than the one we had.
+    Elsewhere,
+}
+
+impl Place {
+    /// Of a chunk, by the last event that was had.
+    fn of(head: &Head, (ordinal, timestamp): (Ordinal, Timestamp)) -> Self {
+        let had = i64::try_from(timestamp.millis()).unwrap_or(i64::MAX);
+        if head.next_offset() <= ordinal.get() {
+            return if head.timestamp_ms > had { Self::Elsewhere } else { Self::Before };
+        }
+        // Beyond it: what we had is no longer retained, and can't be compared.
+        let holds = head.first_offset <= ordinal.get();
+        if holds && head.timestamp_ms != had { Self::Elsewhere } else { Self::Wanted }
+    }
 }
 
 impl Feed {
@@ -77,6 +108,7 @@ impl Feed {
             owed: Cell::new(0),
             lost: Cell::new(false),
             unproved: Cell::new(false),
+            lags: Cell::new(false),
             reborn: Cell::new(false),
             this: this.clone(),
         })
@@ -178,6 +210,7 @@ impl Feed {
             (Some(reached), None) => Offset::At(reached.next.get()),
         };
         self.unproved.set(last.is_some());
+        self.lags.set(false);
         self.owed.set(0);
         self.lost.set(false);
         let sink: Weak<dyn Sink> = self.this.clone();
@@ -188,10 +221,6 @@ impl Feed {
         *self.subscription.borrow_mut() = Some(subscription);
         if self.lost.get() {
             return Err(Fault::Lost("the subscription ended".into()));
-        }
-        if self.unproved.get() {
-            // What we had is beyond the end of this stream.
-            self.reborn.set(true);
         }
         if self.reached.get().is_none() {
             self.restart(Ordinal::new(0));
@@ -207,7 +236,15 @@ impl Feed {
     /// Waits until the subscription is lost, or nobody wants it any more.
     async fn until_over(&self) {
         while !self.lost.get() && self.attendance.wanted() && !self.reborn.get() {
-            self.attendance.changed.rung().await;
+            if !self.unproved.get() {
+                self.attendance.changed.rung().await;
+                continue;
+            }
+            let waited = timeout(BROKER_LAG_TIMEOUT, self.attendance.changed.rung()).await;
+            if waited.is_err() && self.unproved.get() && !self.lags.take() {
+                // What we had is beyond the end of this stream.
+                self.reborn.set(true);
+            }
         }
     }
 
@@ -234,17 +271,12 @@ impl Feed {
         self.reborn.get() || matches!(self.attendance.state(), State::Closed | State::Missing)
     }
 
-    /// Whether this chunk belongs to another stream than the one we had.
-    fn is_reborn(&self, head: &Head) -> bool {
+    /// Where this chunk stands, as far as that is in doubt.
+    fn place(&self, head: &Head) -> Place {
         let last = self.reached.get().and_then(|reached| reached.last);
-        match last {
-            Some((ordinal, timestamp)) if self.unproved.get() => {
-                let holds = (head.first_offset..head.next_offset()).contains(&ordinal.get());
-                let same = i64::try_from(timestamp.millis()) == Ok(head.timestamp_ms);
-                // Beyond it: what we had is no longer retained, and can't be compared.
-                holds && !same || head.next_offset() <= ordinal.get()
-            }
-            _ => false,
+        match last.filter(|_| self.unproved.get()) {
+            Some(last) => Place::of(head, last),
+            None => Place::Wanted,
         }
     }
 
@@ -315,9 +347,16 @@ impl Sink for Feed {
             Ok(head) => head,
             Err(fault) => return self.damaged(&fault, chunk),
         };
-        if self.is_reborn(&head) {
-            self.reborn.set(true);
-            return self.attendance.changed.ring();
+        match self.place(&head) {
+            Place::Wanted => {}
+            Place::Before => {
+                self.lags.set(true);
+                return self.credit();
+            }
+            Place::Elsewhere => {
+                self.reborn.set(true);
+                return self.attendance.changed.ring();
+            }
         }
         let first = Ordinal::checked(head.first_offset).unwrap_or_default();
         let wanted = self.ceiling().unwrap_or(first);
@@ -344,5 +383,35 @@ impl Sink for Feed {
     fn lost(&self) {
         self.lost.set(true);
         self.attendance.changed.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::rabbit::chunk;
+
+    #[test]
+    fn a_chunk_is_told_from_one_of_another_stream() {
+        let place = |first_offset, timestamp_ms| {
+            let head = Head {
+                kind: chunk::Kind::User,
+                entries: 10,
+                records: 10,
+                timestamp_ms,
+                epoch: 1,
+                first_offset,
+                crc: 0,
+                data_bytes: 0,
+                trailer_bytes: 0,
+            };
+            Place::of(&head, (Ordinal::new(20), Timestamp::from_millis(500)))
+        };
+        assert_eq!([place(11, 500), place(20, 500)], [Place::Wanted; 2], "it holds the event");
+        assert_eq!([11, 20].map(|first| place(first, 499)), [Place::Elsewhere; 2]);
+        assert_eq!([11, 20].map(|first| place(first, 501)), [Place::Elsewhere; 2]);
+        assert_eq!([0, 10].map(|first| place(first, 500)), [Place::Before; 2], "a node lags");
+        assert_eq!([0, 10].map(|first| place(first, 501)), [Place::Elsewhere; 2], "made later");
+        assert_eq!([21, 99].map(|first| place(first, 700)), [Place::Wanted; 2], "not retained");
     }
 }

@@ -25,6 +25,7 @@ mod fault;
 mod feed;
 mod history;
 mod ids;
+mod places;
 mod pool;
 mod publisher;
 mod slots;

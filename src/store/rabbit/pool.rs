@@ -10,17 +10,18 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
 use super::connection::{Connection, Opening};
 use super::fault::{Fault, of_stream};
+use super::places::{Address, Places};
 use crate::clock::monotonic;
 use crate::config::Broker;
-use crate::limits::BALANCER_ATTEMPTS_MAX;
+use crate::limits::{BALANCER_ATTEMPTS_MAX, BROKER_TROUBLE_AGE};
 use crate::meter::Count;
-use crate::net::{Destination, Tls, Turnstile, backoff, connect};
+use crate::net::{Destination, Tls, Turnstile, backoff, connect, tls_advice};
 use crate::proto::rabbit::handshake::Login;
 use crate::proto::rabbit::response::Node;
 use crate::proto::rabbit::{Code, Response, request};
@@ -38,13 +39,6 @@ pub(super) enum Role {
     Publish,
 }
 
-/// Where a connection leads to.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-struct Address {
-    host: Arc<str>,
-    port: u16,
-}
-
 /// The connections of a shard.
 pub(super) struct Pool {
     broker: Arc<Broker>,
@@ -52,10 +46,11 @@ pub(super) struct Pool {
     turnstile: Turnstile,
     connections: RefCell<Vec<(Role, Rc<Connection>)>>,
     attempts: RefCell<HashMap<(Role, Address), Attempts>>,
+    places: Places,
     /// Rung when an attempt has ended.
     ended: Bell,
-    /// What is wrong, for operators.
-    trouble: RefCell<Option<Fault>>,
+    /// What is wrong, for operators, and when that was last met.
+    trouble: RefCell<Option<(Fault, Instant)>>,
     opened: Count,
     failed: Count,
     closed: Cell<bool>,
@@ -82,6 +77,7 @@ impl Pool {
     /// No connection yet.
     pub(super) fn new(broker: Arc<Broker>, tls: Option<Tls>, turnstile: Turnstile) -> Self {
         Self {
+            places: Places::new(Arc::clone(&broker)),
             broker,
             tls,
             turnstile,
@@ -97,7 +93,7 @@ impl Pool {
 
     /// What keeps us from the broker, for operators.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.borrow().as_ref().map(ToString::to_string)
+        self.trouble.borrow().as_ref().map(|(fault, _)| fault.to_string())
     }
 
     /// Whether there is a connection.
@@ -112,7 +108,12 @@ impl Pool {
 
     /// Makes sure that the broker can be reached.
     pub(super) async fn reach(&self) -> Result<(), Fault> {
-        self.any().await.map(|_| ())
+        self.any().await?;
+        let met = self.trouble.borrow().as_ref().map(|(_, met)| *met);
+        if met.is_some_and(|met| monotonic().saturating_duration_since(met) > BROKER_TROUBLE_AGE) {
+            self.well();
+        }
+        Ok(())
     }
 
     /// A connection to a node that has `stream` and can serve one more of `role`.
@@ -128,17 +129,51 @@ impl Pool {
             // Behind a balancer: which node answers is its choice, so we ask until one fits.
             return self.behind_balancer(role, &wanted).await;
         }
-        // Between two leaders.
-        let Some(node) = wanted.first() else {
-            return Err(Fault::Told(Code::STREAM_NOT_AVAILABLE));
-        };
-        if advertises(&asked, node) {
+        let here = |node: &Node| match advertises(&asked, node) {
             // The one we are connected to: by the address that works, whatever it calls itself.
-            return self.connection(role, self.entrance()).await;
+            true => asked.address.clone(),
+            false => self.places.advertised(node),
+        };
+        match self.first_of(role, wanted.iter().map(here).collect()).await {
+            // Between two leaders.
+            None => Err(Fault::Told(Code::STREAM_NOT_AVAILABLE)),
+            Some(Ok(connection)) => {
+                self.well();
+                Ok(connection)
+            }
+            Some(Err(fault)) => {
+                self.ill(&fault);
+                Err(fault)
+            }
         }
-        let port = self.broker.stream_port.or_else(|| u16::try_from(node.port).ok()).unwrap_or(0);
-        let address = Address { host: node.host.as_str().into(), port };
-        self.connection(role, address).await
+    }
+
+    /// A connection to the first of these places that can be reached; the first one's fault when
+    /// none can. `None`: there is no place.
+    async fn first_of(
+        &self,
+        role: Role,
+        mut places: Vec<Address>,
+    ) -> Option<Result<Rc<Connection>, Fault>> {
+        let best = places.first()?.clone();
+        // Those that failed a moment ago come last.
+        places.sort_by_cached_key(|place| self.wait(&(role, place.clone())));
+        let mut tried: Option<Fault> = None;
+        for place in &places {
+            // To wait makes sense only when there is nothing better to do.
+            if tried.is_some() && self.wait(&(role, place.clone())).is_some() {
+                continue;
+            }
+            match self.connection(role, place.clone()).await {
+                Ok(connection) => return Some(Ok(connection)),
+                Err(Fault::Closed) => return Some(Err(Fault::Closed)),
+                Err(fault) => tried = tried.or(Some(fault)),
+            }
+        }
+        // Always the same one, so that the log says it once.
+        let fault = self.with(&(role, best.clone()), |attempts| attempts.last.clone()).or(tried)?;
+        let others = places.iter().filter(|place| **place != best).map(ToString::to_string);
+        Some(Err(fault.nor_at(&others.collect::<Vec<_>>())))
     }
 
     async fn behind_balancer(&self, role: Role, wanted: &[Node]) -> Result<Rc<Connection>, Fault> {
@@ -147,18 +182,20 @@ impl Pool {
             if let Some(connection) = self.usable(role, fits) {
                 return Ok(connection);
             }
-            let connection = self.attempt(role, self.entrance()).await?;
+            let connection = self.attempt(role, self.places.entrance()).await;
+            let connection = connection.inspect_err(|fault| self.ill(fault))?;
             if fits(&connection) || wanted.is_empty() {
                 return Ok(connection);
             }
         }
-        self.connection(role, self.entrance()).await
+        self.connection(role, self.places.entrance()).await
     }
 
     /// Where `stream` is.
     async fn nodes(&self, asked: &Connection, stream: &str) -> Result<Nodes, Fault> {
         let answer = asked.ask(|correlation| request::metadata(correlation, stream)).await?;
         let Response::Metadata { nodes, streams, .. } = answer else { return Err(Fault::Missing) };
+        self.places.remember(&nodes);
         let placement = streams.into_iter().find(|placement| placement.stream == stream);
         let Some(placement) = placement else { return Err(Fault::Missing) };
         if !placement.code.is_ok() {
@@ -177,15 +214,14 @@ impl Pool {
         if let Some(connection) = found {
             return Ok(connection);
         }
-        self.connection(Role::Live, self.entrance()).await
-    }
-
-    /// Where we connect when nobody has told us better.
-    fn entrance(&self) -> Address {
-        let broker = &self.broker;
-        let host = broker.stream_host.as_deref().unwrap_or(&broker.host).into();
-        let usual = if broker.tls.is_some() { STREAM_TLS_PORT } else { STREAM_PORT };
-        Address { host, port: broker.stream_port.unwrap_or(usual) }
+        match self.first_of(Role::Live, self.places.all()).await {
+            Some(Ok(connection)) => Ok(connection),
+            Some(Err(fault)) => {
+                self.ill(&fault);
+                Err(fault)
+            }
+            None => unreachable!("a broker has a host"),
+        }
     }
 
     fn usable(&self, role: Role, fits: impl Fn(&Connection) -> bool) -> Option<Rc<Connection>> {
@@ -200,8 +236,7 @@ impl Pool {
 
     /// A connection to `address` with room, made if there is none.
     async fn connection(&self, role: Role, address: Address) -> Result<Rc<Connection>, Fault> {
-        let place: Arc<str> = format!("{}:{}", address.host, address.port).into();
-        match self.usable(role, |connection| connection.place == place) {
+        match self.usable(role, |connection| connection.address == address) {
             Some(connection) => Ok(connection),
             None => self.attempt(role, address).await,
         }
@@ -210,41 +245,42 @@ impl Pool {
     /// Makes a connection, or waits for the one that is being made.
     async fn attempt(&self, role: Role, address: Address) -> Result<Rc<Connection>, Fault> {
         let key = (role, address);
-        let place: Arc<str> = format!("{}:{}", key.1.host, key.1.port).into();
         loop {
             if self.closed.get() {
                 return Err(Fault::Closed);
             }
-            let (under_way, count, wait) = self.with(&key, |attempts| {
-                let now = monotonic();
-                let wait = attempts.not_before.and_then(|then| then.checked_duration_since(now));
-                (attempts.under_way, attempts.count, wait)
-            });
+            let (under_way, count) = self.with(&key, |a| (a.under_way, a.count));
             if under_way {
                 self.ended.rung().await;
                 let (ended, last) = self.with(&key, |a| (a.count != count, a.last.clone()));
                 match (ended, last) {
                     (true, Some(fault)) => return Err(fault),
                     (true, None) => {
-                        let found = self.usable(role, |connection| connection.place == place);
+                        let found = self.usable(role, |connection| connection.address == key.1);
                         if let Some(connection) = found {
                             return Ok(connection);
                         }
                     }
                     (false, _) => {}
                 }
-            } else if let Some(wait) = wait {
+            } else if let Some(wait) = self.wait(&key) {
                 monoio::time::sleep(wait).await;
             } else {
-                return self.make(&key, place).await;
+                return self.make(&key).await;
             }
         }
     }
 
-    async fn make(&self, key: &(Role, Address), place: Arc<str>) -> Result<Rc<Connection>, Fault> {
+    /// How long the next attempt has to wait.
+    fn wait(&self, key: &(Role, Address)) -> Option<Duration> {
+        let then = self.with(key, |attempts| attempts.not_before)?;
+        then.checked_duration_since(monotonic())
+    }
+
+    async fn make(&self, key: &(Role, Address)) -> Result<Rc<Connection>, Fault> {
         self.with(key, |attempts| attempts.under_way = true);
         let guard = UnderWay { pool: self, key };
-        let made = self.dial(&key.1, place).await;
+        let made = self.dial(&key.1).await;
         drop(guard);
         self.with(key, |attempts| {
             attempts.last = made.as_ref().err().cloned();
@@ -262,17 +298,15 @@ impl Pool {
                 self.connections.borrow_mut().push((key.0, Rc::clone(connection)));
                 self.well();
             }
-            Err(fault) => {
-                self.failed.add(1);
-                self.ill(fault);
-            }
+            Err(_) => self.failed.add(1),
         }
         self.ended.ring();
         made
     }
 
-    async fn dial(&self, address: &Address, place: Arc<str>) -> Result<Rc<Connection>, Fault> {
+    async fn dial(&self, address: &Address) -> Result<Rc<Connection>, Fault> {
         let broker = &self.broker;
+        let place: Arc<str> = address.to_string().into();
         let to = Destination { host: &address.host, port: address.port, tls: self.tls.as_ref() };
         let channel = match connect(to, broker.connect_timeout).await {
             Ok(channel) => channel,
@@ -288,7 +322,7 @@ impl Pool {
             virtual_host: &broker.vhost,
             heartbeat: u32::try_from(broker.heartbeat.as_secs()).unwrap_or(u32::MAX),
         };
-        match Connection::open(channel, &login, Arc::clone(&place), self.turnstile.clone()).await {
+        match Connection::open(channel, &login, address.clone(), self.turnstile.clone()).await {
             Ok(connection) => Ok(connection),
             Err(Opening::Refused(why)) => {
                 let who = if broker.external {
@@ -300,8 +334,8 @@ impl Pool {
             }
             Err(Opening::Broken(why)) => {
                 // With TLS 1.3 a certificate that is missing or not liked shows only now.
-                let alert = self.tls.is_some() && why.contains("alert");
-                let why = if alert { format!("TLS: {why}{TLS_HINT}") } else { why };
+                let advice = self.tls.as_ref().and_then(|_| tls_advice(&why));
+                let why = advice.map_or_else(|| why.clone(), |it| format!("TLS: {why}; {it}"));
                 Err(Fault::Unreachable { place, why: why.into() })
             }
         }
@@ -311,26 +345,33 @@ impl Pool {
     async fn explain(&self, address: &Address, fault: &std::io::Error) -> String {
         let kind = fault.kind();
         if kind == ErrorKind::ConnectionRefused {
-            let amqp = Destination { host: &self.broker.host, port: self.broker.port, tls: None };
-            let there = connect(amqp, self.broker.connect_timeout).await.is_ok();
-            return match there {
-                true => format!(
+            let hosts = &self.broker.hosts;
+            let amqp =
+                hosts.iter().find(|host| host.name == *address.host).or_else(|| hosts.first());
+            let amqp =
+                amqp.map(|host| Destination { host: &host.name, port: host.port, tls: None });
+            if let Some(amqp) = amqp
+                && connect(amqp, self.broker.connect_timeout).await.is_ok()
+            {
+                return format!(
                     "{fault}, but AMQP port {} answers: enable streams (rabbitmq-plugins enable \
                      rabbitmq_stream), or say where they are with --stream-host and --stream-port",
-                    self.broker.port
-                ),
-                false => format!("{fault}; is the broker running?"),
-            };
+                    amqp.port
+                );
+            }
+            return format!("{fault}; is the broker running?");
         }
         if kind == ErrorKind::InvalidData {
-            return format!("TLS: {fault}{TLS_HINT}");
+            let told = fault.to_string();
+            let advice = tls_advice(&told).unwrap_or("is this the broker's TLS port?");
+            return format!("TLS: {told}; {advice}");
         }
         if kind == ErrorKind::UnexpectedEof && self.tls.is_some() {
             return "it hung up during the TLS handshake; is this its TLS port, and does it want a \
                     client certificate (--broker-cert)?"
                 .into();
         }
-        if *address != self.entrance() {
+        if !self.places.entrances().contains(address) {
             return format!(
                 "{fault}; this is where the broker says that clients should connect: set \
                  advertised_host in rabbitmq.conf, or --stream-host"
@@ -352,10 +393,10 @@ impl Pool {
 
     fn ill(&self, fault: &Fault) {
         let told = fault.to_string();
-        if self.trouble.borrow().as_ref().map(ToString::to_string).as_ref() != Some(&told) {
+        if self.trouble().as_ref() != Some(&told) {
             warn!("{told}");
         }
-        *self.trouble.borrow_mut() = Some(fault.clone());
+        *self.trouble.borrow_mut() = Some((fault.clone(), monotonic()));
     }
 
     /// Closes all connections for good.
@@ -408,12 +449,3 @@ fn advertises(connection: &Connection, node: &Node) -> bool {
     opened.advertised_host.as_deref() == Some(&node.host)
         && opened.advertised_port.map(u32::from) == Some(node.port)
 }
-
-/// What may be wrong where TLS is.
-const TLS_HINT: &str = "; see --broker-ca, --broker-cert and --broker-sni";
-
-/// The stream plugin's port (`stream.listeners.tcp.default`).
-const STREAM_PORT: u16 = 5552;
-
-/// And with TLS (`stream.listeners.ssl.default`).
-const STREAM_TLS_PORT: u16 = 5551;

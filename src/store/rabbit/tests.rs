@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{ExchangeKind, Retain, Secret};
+use crate::config::{BrokerHost, ExchangeKind, Retain, Secret};
 use crate::event::Timestamp;
 use crate::proto::rabbit::{Code, request};
 use crate::store::StreamStore;
@@ -46,9 +46,13 @@ fn node() -> (u16, u16) {
 
 fn broker() -> Arc<Broker> {
     let (port, stream) = node();
-    Arc::new(Broker {
-        host: "127.0.0.1".into(),
-        port,
+    Arc::new(broker_at(port, Some(stream)))
+}
+
+/// A broker on this machine.
+pub(super) fn broker_at(port: u16, stream_port: Option<u16>) -> Broker {
+    Broker {
+        hosts: vec![BrokerHost { name: "127.0.0.1".into(), port }],
         user: "guest".into(),
         password: Secret::new("guest".into()),
         vhost: "/".into(),
@@ -57,10 +61,10 @@ fn broker() -> Arc<Broker> {
         external: false,
         tls: None,
         stream_host: None,
-        stream_port: Some(stream),
+        stream_port,
         exchange: None,
         exchange_kind: ExchangeKind::default(),
-    })
+    }
 }
 
 /// A store whose streams are made and removed as the Account Server does it, each property's apart

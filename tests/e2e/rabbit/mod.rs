@@ -5,6 +5,7 @@
 //! protocol (`rstream`). Tests that leave the broker alone share one node and use streams of their
 //! own; those that kill it have their own.
 
+mod cluster;
 mod content;
 mod outages;
 mod publishing;

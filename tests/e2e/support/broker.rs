@@ -7,6 +7,7 @@
 //! While a test panics, the end of the node's log is printed.
 
 mod certificates;
+mod cluster;
 mod orders;
 mod publisher;
 
@@ -19,7 +20,9 @@ use std::thread;
 
 use serde_json::Value;
 
-pub(crate) use certificates::{CLIENT, Certificates};
+use certificates::CLIENT;
+pub(crate) use certificates::Certificates;
+pub(crate) use cluster::Cluster;
 use orders::Orders;
 pub(crate) use publisher::{Packing, Publisher, StreamPublisher};
 
@@ -28,10 +31,28 @@ use super::toolchain;
 /// Lines of the node's log that a failed test prints.
 const LOG_LINES: usize = 60;
 
+/// Compiles the reader of stream connections again from what its file keeps of its source.
+const REPAIR_EXTERNAL_LOGIN: &str = "
+    {ok, {_, [{_, {_, Forms}}]}} =
+        beam_lib:chunks(code:which(rabbit_stream_reader), [abstract_code]),
+    Repair = fun
+        R({record_field, A, {atom, _, authentication_state} = Field,
+            {atom, B, peer_properties_exchanged}}) -> {record_field, A, Field, {atom, B, none}};
+        R(Tuple) when is_tuple(Tuple) -> list_to_tuple(R(tuple_to_list(Tuple)));
+        R([Head | Rest]) -> [R(Head) | R(Rest)];
+        R(Other) -> Other
+    end,
+    {ok, Module, Binary} = compile:forms(Repair(Forms), []),
+    {module, _} = code:load_binary(Module, \"repaired\", Binary).";
+
 /// One running (or killed) node.
 pub(crate) struct Broker {
     orders: Orders,
-    /// What the program said about the node: pid, ports, folder.
+    node: Node,
+}
+
+/// What the program said about a node: pid, ports, folder.
+pub(crate) struct Node {
     facts: Value,
 }
 
@@ -80,6 +101,13 @@ impl Broker {
         Shared(SHARED.get_or_init(Self::start))
     }
 
+    /// As [`Self::start_tls`] with `demanding`, for all tests of this process.
+    pub(crate) fn shared_tls() -> (Shared, &'static Certificates) {
+        static SHARED: OnceLock<(Broker, Certificates)> = OnceLock::new();
+        let (broker, certificates) = SHARED.get_or_init(|| Self::start_tls(true));
+        (Shared(broker), certificates)
+    }
+
     fn run(arguments: impl FnOnce(&mut Command)) -> Self {
         use std::os::unix::process::CommandExt;
 
@@ -90,7 +118,7 @@ impl Broker {
         arguments(&mut command);
         let mut orders = Orders::start(&mut command);
         let facts = orders.answer().unwrap_or_else(|failed| panic!("no RabbitMQ: {failed}"));
-        Self { orders, facts }
+        Self { orders, node: Node { facts } }
     }
 
     /// kill -9, with everything that the node started.
@@ -111,9 +139,25 @@ impl Broker {
     fn order(&mut self, order: &str) {
         let answer = self.orders.ask(order);
         let answer = answer.unwrap_or_else(|failed| panic!("RabbitMQ: {order}: {failed}"));
-        self.facts["pid"] = answer["pid"].clone();
+        self.node.facts["pid"] = answer["pid"].clone();
     }
 
+    /// Every process that must be gone when this is.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let epmd = self.facts["epmd"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        [Some(self.orders.id()), epmd, self.pid()].into_iter().flatten().collect()
+    }
+}
+
+impl Deref for Broker {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl Node {
     /// What rabbitmqctl prints for these arguments.
     pub(crate) fn ctl(&self, arguments: &[&str]) -> String {
         let environment = self.facts["env"].as_object().expect("the program told it");
@@ -130,9 +174,15 @@ impl Broker {
         text
     }
 
+    /// Takes out what makes the stream plugin of RabbitMQ 3.10.8 crash on a login by certificate, as
+    /// 3.10.25 did: the login's state isn't overwritten by a word before it has begun.
+    pub(crate) fn repair_external_login(&self) {
+        self.ctl(&["eval", REPAIR_EXTERNAL_LOGIN]);
+    }
+
     /// `amqp://guest:guest@127.0.0.1:PORT/`, as `ESS_AMPQ_URL` has it.
     pub(crate) fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/", self.amqp_port())
+        format!("amqp://guest:guest@{}:{}/", self.text("host"), self.amqp_port())
     }
 
     /// The same over TLS, by the name in the certificate.
@@ -163,12 +213,6 @@ impl Broker {
     /// The node's process, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.facts["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
-    }
-
-    /// Every process that must be gone when this is.
-    pub(crate) fn processes(&self) -> Vec<u32> {
-        let epmd = self.facts["epmd"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-        [Some(self.orders.id()), epmd, self.pid()].into_iter().flatten().collect()
     }
 
     /// Its folder, which must be gone when this is.

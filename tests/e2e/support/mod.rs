@@ -27,7 +27,7 @@ mod wire;
 use std::time::Duration;
 
 pub(crate) use api::{Api, EventStream, Published};
-pub(crate) use broker::{Broker, Packing, Publisher, StreamPublisher};
+pub(crate) use broker::{Broker, Certificates, Cluster, Node, Packing, Publisher, StreamPublisher};
 pub(crate) use curl::{Answer, Curl};
 pub(crate) use dice::Dice;
 pub(crate) use foreign::{Foreign, Library};

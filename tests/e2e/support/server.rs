@@ -12,7 +12,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Api, Broker, DEADLINE, wait_until};
+use super::{Api, DEADLINE, Node, wait_until};
 
 /// How the service runs.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl Server {
     }
 
     /// Over an empty data directory, with its streams in this broker.
-    pub(crate) fn start_on(broker: &Broker, setup: Setup, more: &[&str]) -> Self {
+    pub(crate) fn start_on(broker: &Node, setup: Setup, more: &[&str]) -> Self {
         let stream_port = broker.stream_port();
         Self::start_at_broker(&broker.url(), stream_port, setup, more)
     }

@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::orders::Orders;
-use super::{Broker, Certificates};
+use super::{Certificates, Node};
 use crate::support::toolchain;
 
 /// Python `pika`: AMQP 0.9.1, as the Account Server speaks it.
@@ -39,17 +39,17 @@ pub(crate) enum Packing {
 
 impl Publisher {
     /// As the default user, by password.
-    pub(crate) fn start(broker: &Broker) -> Self {
+    pub(crate) fn start(broker: &Node) -> Self {
         Self::with(&broker.url(), &[])
     }
 
     /// Over TLS, as the user that the client's certificate names.
-    pub(crate) fn start_tls(broker: &Broker, tls: &Certificates) -> Self {
+    pub(crate) fn start_tls(broker: &Node, tls: &Certificates) -> Self {
         Self::with(&broker.tls_url(), &tls.client_files())
     }
 
     /// Over TLS, by password, without a certificate of its own.
-    pub(crate) fn start_tls_anonymous(broker: &Broker, tls: &Certificates) -> Self {
+    pub(crate) fn start_tls_anonymous(broker: &Node, tls: &Certificates) -> Self {
         Self::with(&broker.tls_url(), &[tls.file("ca.pem")])
     }
 
@@ -122,13 +122,13 @@ impl Publisher {
 
 impl StreamPublisher {
     /// As the default user, by password.
-    pub(crate) fn start(broker: &Broker) -> Self {
+    pub(crate) fn start(broker: &Node) -> Self {
         Self::with(&broker.url(), broker.stream_port(), &[])
     }
 
     /// Over TLS with the client's certificate, as the default user, by password: RabbitMQ 3.10.8
     /// takes no EXTERNAL on this port.
-    pub(crate) fn start_tls(broker: &Broker, tls: &Certificates) -> Self {
+    pub(crate) fn start_tls(broker: &Node, tls: &Certificates) -> Self {
         Self::with(&broker.tls_url(), broker.stream_tls_port(), &tls.client_files())
     }
 
