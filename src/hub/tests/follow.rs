@@ -10,7 +10,7 @@ use crate::store::{Block, Kind};
 fn blocks(follow: Follow) -> Vec<Block> {
     match follow {
         Follow::Blocks(blocks) => blocks,
-        other => panic!("{other:?}"),
+        other @ (Follow::Nothing | Follow::Gone { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -34,8 +34,9 @@ proptest! {
             let found = stream.tail.follow(from, bytes_max, blocks_max);
             if from < stream.tail.floor() {
                 let is_poison = |block: &&super::model::Event| block.kind == Kind::Poison;
-                let gone = stream.events.iter().filter(|event| event.ordinal < stream.tail.floor());
-                let poison = gone.filter(is_poison).last().map(|event| event.ordinal);
+                let mut gone = stream.events.iter().filter(is_poison);
+                let poison = gone.rfind(|event| event.ordinal < stream.tail.floor());
+                let poison = poison.map(|event| event.ordinal);
                 prop_assert_eq!(found, Follow::Gone { floor: stream.tail.floor(), poison });
                 continue;
             }
