@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn of_every_length_and_in_two_parts_it_is_the_same() {
-        let bytes: Vec<u8> = (0..1_500_u32).map(|at| (at * at >> 3).to_le_bytes()[0]).collect();
+        let bytes: Vec<u8> = (0..1_500_u32).map(|at| ((at * at) >> 3).to_le_bytes()[0]).collect();
         for length in (0..300).chain([511, 512, 513, 1_023, 1_024, 1_025, 1_500]) {
             let all = &bytes[..length];
             let expected = slow(all);

@@ -153,7 +153,12 @@ fn hung_up(broker: &Broker) -> String {
             broker.user
         ),
     };
-    format!("it hung up during the login: {login}; or this isn't its AMQP port")
+    // What a broker says about a certificate may be lost: it hangs up right behind it.
+    let certificate = match broker.tls {
+        Some(_) => "the client certificate, or none (--broker-cert; the broker's log says why); ",
+        None => "",
+    };
+    format!("it hung up during the login: {certificate}{login}; or this isn't its AMQP port")
 }
 
 /// The broker's own words from `keyword` on, out of amqprs' debug print of the frame.

@@ -13,7 +13,7 @@ fn two_shards_serve_a_stream_of_the_broker_by_one_subscription() {
     publisher.publish_all("", "spread", &["old"], 2_000).expect("stored");
     let open = |query: &str| Listener::open(server.public(), &server.url(&stream.uuid, query));
     let end: u64 = 2_000;
-    let starts = [("", end), ("stream_from_ordinal=0", 1), ("stream_from_ordinal=999", 1000)];
+    let starts = [("", end), ("stream_from_ordinal=0", 0), ("stream_from_ordinal=999", 1000)];
     let starts = [starts, starts, starts].concat();
     // Two at home, two on the other shard, then in turns.
     let mut consumers: Vec<_> = starts.iter().map(|(query, first)| (open(query), *first)).collect();

@@ -34,17 +34,23 @@ fn with(certificates: &Certificates, name: &str) -> Options<'static> {
     ]
 }
 
-/// What a service says that is started with these variables, on both of the broker's ports.
+/// What a service says that is started with these variables, on both of the broker's ports. What the
+/// broker says about a client certificate by AMQP is lost where it hangs up fast enough.
 fn told(broker: &Broker, query: &str, more: &[(&str, String)], expected: [&str; 2]) {
+    const LOST: &str =
+        "it hung up during the login: the client certificate, or none (--broker-cert";
     let url = format!("{}{query}", broker.tls_url());
     for (store, expected) in ["rabbitmq", "exchange"].into_iter().zip(expected) {
         let more = [more, &[("ESS_STORE", store.to_owned())]].concat();
         let (server, _data) = start(broker, &url, &more);
-        let line = server.logged(" RabbitMQ ", 1);
-        assert!(line.contains(expected), "{store}: expected {expected:?} in {line}");
+        let line = server.logged(" WARN ess::store::", 1);
+        let ours = expected.contains("client certificate") || expected.contains("cacertfile");
+        let lost = store == "exchange" && ours;
+        let told = |text: &str| text.contains(expected) || (lost && text.contains(LOST));
+        assert!(told(&line), "{store}: expected {expected:?} in {line}");
         wait_until("readyz to tell", || {
             let (status, text) = server.ask("/readyz");
-            status == 503 && text.replace("\\\"", "\"").contains(expected)
+            status == 503 && told(&text.replace("\\\"", "\""))
         });
     }
 }
