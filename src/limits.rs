@@ -3,10 +3,12 @@
 //! Each has a test that reaches it. What an operator may want to move is in [`crate::config`].
 
 mod amqp;
+mod watch;
 
 use std::time::Duration;
 
 pub use amqp::*;
+pub use watch::*;
 
 /// Longest routing key, in bytes of UTF-8: AMQP's short string (AMQP 0.9.1 §4.2.5.3).
 pub const STREAM_NAME_BYTES_MAX: usize = 255;
@@ -139,32 +141,6 @@ pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Memory that the bodies of requests may hold together while they arrive, in bytes.
 pub const HTTP_BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-/// How long a shard may take to say how it is: one that is busy for so long is as good as stuck.
-pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// With less room on the data directory's disk the service isn't ready: no group of the log's usual
-/// size fits, with the zeros behind it.
-pub const DISK_FREE_BYTES_MIN: u64 = 1024 * 1024;
-
-/// Streams of a shard that a census tells of one by one: a few hundred kilobytes.
-pub const CENSUS_STREAMS_MAX: usize = 1_000;
-
-/// Largest `--metrics-streams-max`: each is a dozen series that Prometheus keeps, and a census
-/// tells of no more.
-pub const METRICS_STREAMS_MAX: usize = CENSUS_STREAMS_MAX;
-
-/// How long a census waits for a shard: well below the 10 s that Prometheus waits by default.
-pub const CENSUS_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a census serves whoever asks next, so that many who look cost no more than one.
-pub const CENSUS_AGE_MAX: Duration = Duration::from_millis(250);
-
-/// How long a stalled consumer's socket takes no byte: longer than a lost packet holds it up.
-pub const STALLED_AFTER: Duration = Duration::from_secs(2);
-
-/// Least time over which a stream's pace is measured; at most twice that where somebody looks.
-pub const PACE_WINDOW: Duration = Duration::from_secs(60);
-
 /// Pause after an accept that failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -274,8 +250,8 @@ pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// neither may hang on a full disk.
 pub const LOG_FLUSH_MILLIS_MAX: u64 = 2_000;
 
-/// How long the writer of the log leaves lines alone behind those it has written: it is woken at most 200
-/// times a second.
+/// How long the writer of the log leaves lines alone behind those it has written: it is woken at
+/// most 200 times a second.
 pub const LOG_PAUSE: Duration = Duration::from_millis(5);
 
 // Command line

@@ -38,7 +38,8 @@ pub(super) struct Shard<S: Store> {
     pub(super) homes: RefCell<HashMap<StreamName, Rc<Home<S>>>>,
     /// Branches of streams whose home is elsewhere.
     pub(super) branches: RefCell<HashMap<StreamName, Rc<Home<S>>>>,
-    /// Homes of removed streams, and branches that have ended, while consumers are still being sent away.
+    /// Homes of removed streams, and branches that have ended, while consumers are still being sent
+    /// away.
     pub(super) leaving: RefCell<Vec<Rc<Home<S>>>>,
     pub(super) mailboxes: Mailboxes,
     pub(super) sockets: Sockets,

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::{env, fs};
 
-use super::table::{Kind, METRICS};
+use super::metric::Kind;
+use super::table::METRICS;
 
 /// Stands before the table.
 const BEGIN: &str = "<!-- metrics: begin (made from src/doors/management/metrics/table.rs) -->";

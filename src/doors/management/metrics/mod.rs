@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod guide;
+mod metric;
 mod others;
 mod table;
 #[cfg(test)]
@@ -27,8 +28,9 @@ use crate::meter::{DURATION_BOUNDS, DurationCounts};
 use crate::proto::http::Response;
 use crate::store::Vitals;
 
+use metric::{Kind, Metric};
 use others::Others;
-use table::{Kind, METRICS, Metric};
+use table::METRICS;
 
 /// Tells what is counted, to whoever asks again and again.
 #[derive(Debug)]
