@@ -33,6 +33,8 @@ pub struct Census {
     pub mailboxes: Vec<usize>,
     /// What the process takes; `None` when the kernel doesn't say.
     pub process: Option<Process>,
+    /// The data directory's disk; `None` when the kernel doesn't say.
+    pub disk: Option<Disk>,
 }
 
 /// One shard.
@@ -71,6 +73,18 @@ pub struct ShardCensus {
     pub streams: Vec<StreamCensus>,
     /// The other streams in sum.
     pub others: Sum,
+    /// Its branches of streams whose home is another shard. Their consumers are among its own, and
+    /// once the census is put together, among those of the streams.
+    pub branches: Vec<BranchCensus>,
+}
+
+/// What a shard has of a stream whose home is another one.
+#[derive(Clone, Debug)]
+pub struct BranchCensus {
+    /// The stream.
+    pub name: StreamName,
+    /// The consumers there.
+    pub consumers: Consumers,
 }
 
 /// What the process takes of the machine.
@@ -84,6 +98,15 @@ pub struct Process {
     pub descriptors_max: Option<u64>,
     /// Processor time of all its threads since the start.
     pub busy: Duration,
+}
+
+/// The disk of a folder.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Disk {
+    /// What this process may still write, in bytes.
+    pub free_bytes: u64,
+    /// All there is, in bytes.
+    pub size_bytes: u64,
 }
 
 /// One of the ports.
@@ -123,6 +146,8 @@ pub struct StreamCensus {
     pub pace: Pace,
     /// What passed through it since it was opened.
     pub traffic: Traffic,
+    /// How many shards serve it.
+    pub shards: usize,
     /// Its consumers.
     pub consumers: Consumers,
     /// Where its slowest consumer stands; `None` without consumers.
@@ -206,6 +231,26 @@ impl Census {
         (streams, others)
     }
 
+    /// Counts what branches have among what their streams have, each at the shard that is its
+    /// `home`; of a stream that isn't told of by itself, among the others. Done once.
+    pub fn join_branches(&mut self, home: impl Fn(&StreamName) -> usize) {
+        let branches: Vec<_> =
+            self.shards.iter().flat_map(|shard| shard.branches.iter().cloned()).collect();
+        for branch in &branches {
+            let home = home(&branch.name);
+            let Some(shard) = self.shards.iter_mut().find(|shard| shard.index == home) else {
+                continue;
+            };
+            match shard.streams.iter_mut().find(|stream| stream.name == branch.name) {
+                Some(stream) => stream.join(branch),
+                None => shard.others.consumers.add(branch.consumers),
+            }
+        }
+        for shard in self.shards.iter_mut().filter(|_| !branches.is_empty()) {
+            shard.streams.sort_by_cached_key(StreamCensus::rank);
+        }
+    }
+
     /// All consumers.
     #[must_use]
     pub fn consumers(&self) -> Consumers {
@@ -251,6 +296,11 @@ impl StreamCensus {
     pub fn rank(&self) -> impl Ord + use<> {
         let size = (self.consumers.all(), self.bytes.unwrap_or(0), self.traffic.events_in);
         (Reverse(size), self.name.clone())
+    }
+
+    /// Adds what a branch of it has.
+    pub const fn join(&mut self, branch: &BranchCensus) {
+        self.consumers.add(branch.consumers);
     }
 }
 
@@ -334,6 +384,7 @@ impl ShardCensus {
             consumers: Consumers::default(),
             streams: Vec::new(),
             others: Sum::default(),
+            branches: Vec::new(),
         }
     }
 }
@@ -353,6 +404,7 @@ mod tests {
             newest: None,
             pace: Pace::default(),
             traffic: Traffic::default(),
+            shards: 1,
             consumers: Consumers { live, ..Consumers::default() },
             slowest: Some(Slowest { lag: bytes, above_floor: None, time_left }),
         }
@@ -381,5 +433,28 @@ mod tests {
         assert_eq!((rest.streams, rest.bytes, rest.lag), (9, 71, 40));
         assert_eq!(rest.time_left, Some(Duration::from_secs(8)));
         assert_eq!(names(0).1.time_left, Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn what_branches_have_is_counted_among_what_their_streams_have() {
+        let consumers = |live| Consumers { live, ..Consumers::default() };
+        let branch = |name: &str, live| BranchCensus {
+            name: StreamName::new(name).unwrap(),
+            consumers: consumers(live),
+        };
+        let mut first =
+            shard(0, vec![stream("b", 2, 1, None), stream("a", 1, 1, None)], Sum::default());
+        first.consumers = consumers(3);
+        let mut second = shard(1, Vec::new(), Sum::default());
+        second.consumers = consumers(9);
+        second.branches = vec![branch("a", 4), branch("z", 5), branch("late", 7)];
+        let mut census = Census { shards: vec![first, second], ..Census::default() };
+        census.join_branches(|name| if name.as_str() == "late" { 2 } else { 0 });
+        let (streams, others) = census.streams(9);
+        let told: Vec<_> =
+            streams.iter().map(|one| (one.name.as_str(), one.consumers.all())).collect();
+        assert_eq!(told, [("a", 5), ("b", 2)], "the most consumed first");
+        assert_eq!((others.streams, others.consumers), (0, consumers(5)));
+        assert_eq!(census.consumers(), consumers(12), "nobody is counted twice");
     }
 }

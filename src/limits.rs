@@ -74,6 +74,18 @@ pub const HISTORY_READ_BYTES_MIN: usize = 16 * 1024;
 /// Histories read at the same time on a shard: bounds their buffers to 16 MiB.
 pub const HISTORY_READS_MAX: usize = 64;
 
+/// Requests of a branch that may wait at its root; whoever asks for more waits.
+pub const LINE_REQUESTS_MAX: usize = 64;
+
+/// Most bytes a branch is given with one pull, but at least one block: a tail's chunk.
+pub const PULL_BYTES_MAX: usize = TAIL_CHUNK_BYTES;
+
+/// Most blocks a branch is given with one pull: 64 KiB beside their bytes.
+pub const PULL_BLOCKS_MAX: usize = 1024;
+
+/// How long a branch stays without consumers: those of a burst that reconnect find it again.
+pub const BRANCH_GRACE: Duration = Duration::from_secs(5);
+
 /// Consumers served in a row before sockets and timers get a turn: about 0.6 ms.
 pub const FAN_OUT_TURN: usize = 256;
 
@@ -130,11 +142,16 @@ pub const HTTP_BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a shard may take to say how it is: one that is busy for so long is as good as stuck.
 pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// With less room on the data directory's disk the service isn't ready: no group of the log's usual
+/// size fits, with the zeros behind it.
+pub const DISK_FREE_BYTES_MIN: u64 = 1024 * 1024;
+
 /// Streams of a shard that a census tells of one by one: a few hundred kilobytes.
 pub const CENSUS_STREAMS_MAX: usize = 1_000;
 
-/// Streams with labels of their own in `/metrics`: each is a dozen series that Prometheus keeps.
-pub const METRICS_STREAMS_MAX: usize = 100;
+/// Largest `--metrics-streams-max`: each is a dozen series that Prometheus keeps, and a census
+/// tells of no more.
+pub const METRICS_STREAMS_MAX: usize = CENSUS_STREAMS_MAX;
 
 /// How long a census waits for a shard: well below the 10 s that Prometheus waits by default.
 pub const CENSUS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -151,8 +168,14 @@ pub const PACE_WINDOW: Duration = Duration::from_secs(60);
 /// Pause after an accept that failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Shortest time between two lines that say so.
+pub const ACCEPT_TOLD_EVERY: Duration = Duration::from_secs(10);
+
 /// How much of a request is read at once, in bytes.
 pub const HTTP_READ_BYTES: usize = 64 * 1024;
+
+/// Reads of a connection that nobody had to wait for, before others get a turn.
+pub const HTTP_READS_MAX: u32 = 8;
 
 /// Longest time a peer may take to read a response (and a microsecond for each byte).
 pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -250,6 +273,10 @@ pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// How long a flush of the log may take, in milliseconds: it runs at shutdown and in a panic, and
 /// neither may hang on a full disk.
 pub const LOG_FLUSH_MILLIS_MAX: u64 = 2_000;
+
+/// How long the writer of the log leaves lines alone behind those it has written: it is woken at most 200
+/// times a second.
+pub const LOG_PAUSE: Duration = Duration::from_millis(5);
 
 // Command line
 

@@ -35,6 +35,7 @@ mod run;
 mod segments;
 mod service;
 mod sheet;
+mod stamps;
 mod summary;
 mod table;
 

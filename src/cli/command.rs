@@ -4,6 +4,9 @@
 //! [`crate::config`] reads them, with the environment and the file. They are accepted before the
 //! word `serve` too, and without it.
 
+mod streams;
+
+use std::ffi::OsString;
 use std::ops::RangeInclusive;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, builder::NonEmptyStringValueParser};
@@ -23,7 +26,7 @@ pub(super) fn tree() -> Command {
         .override_usage("ess [FLAGS OF SERVE]\n       ess <COMMAND> [ARGUMENTS]")
         .after_help(format!("{EXAMPLES}\n\n{}", exit::table()))
         .args(serving().into_iter().map(|arg| arg.hide(true)))
-        .subcommands([serve(), publish(), listen(), streams(), bench(), health(), check()])
+        .subcommands([serve(), publish(), listen(), streams::tree(), bench(), health(), check()])
         .subcommands([backup(), verify(), restore()])
         .max_term_width(100)
 }
@@ -60,12 +63,12 @@ fn serving() -> Vec<Arg> {
         Arg::new("config")
             .long("config")
             .value_name("FILE")
-            .help("TOML file with any of these options, by the names of the flags [ESS_CONFIG]")
-            .help_heading("Options"),
+            .help("TOML file with any of these options, by the names of the flags [ESS_CONFIG]"),
     ];
     for setting in SETTINGS {
         let default = if setting.default.is_empty() { "none" } else { setting.default };
-        let help = format!("{} [{}; default {default}]", setting.meaning, setting.variable);
+        let variables: Vec<_> = setting.variables().collect();
+        let help = format!("{} [{}; default {default}]", setting.meaning, variables.join(", "));
         let arg = Arg::new(setting.name)
             .long(setting.name)
             .value_name(setting.form)
@@ -107,8 +110,12 @@ fn check() -> Command {
              says what would keep it from starting, and exits with 1 when something would. \
              Creates nothing. A running ess takes the ports: that shows too.",
         )
+        .override_usage("ess check [FLAGS OF SERVE]")
         .args(serving().into_iter().map(|arg| arg.hide(true)))
-        .after_help("Example:\n  ess check --config /etc/ess.toml")
+        .after_help(
+            "Examples:\n  ess check --config /etc/ess/ess.toml\n  \
+             (set -a; . /etc/ess/environment; ess check)",
+        )
 }
 
 /// The flags of serve, which say where the data directory is.
@@ -130,7 +137,7 @@ fn backup() -> Command {
              read it.\n\nThe backup is a data directory itself; ess restore proves it and copies \
              it back. Exits with 1 when there is no backup, or the data directory is damaged.",
         )
-        .arg(Arg::new("target").required(true).help("The backup: a directory that isn't there yet"))
+        .arg(name("target", "TARGET", "The backup: a directory that isn't there yet"))
         .args(placing())
         .after_help("Example:\n  ess backup --data-dir /var/lib/ess /backups/$(date +%F)")
 }
@@ -143,7 +150,10 @@ fn verify() -> Command {
              and changes nothing. Prints a line a log: routing key, first ordinal, next ordinal, \
              bytes. Then says what is lost or damaged, and exits with 1 when something is.",
         )
-        .arg(Arg::new("folder").help("What to read; the data directory when nothing is named"))
+        .arg(
+            name("folder", "FOLDER", "What to read; the data directory when nothing is named")
+                .required(false),
+        )
         .args(placing())
         .after_help("Example:\n  ess verify /backups/monday")
 }
@@ -157,7 +167,7 @@ fn restore() -> Command {
              directory's owner. An interrupted restore is begun anew by the same command; until \
              then ess serve refuses to start there.",
         )
-        .arg(Arg::new("backup").required(true).help("What ess backup made"))
+        .arg(name("backup", "BACKUP", "What ess backup made"))
         .arg(switch("damaged", "Restore what there is, also of a backup that isn't whole"))
         .args(placing())
         .after_help("Example:\n  ess restore --data-dir /var/lib/ess /backups/monday")
@@ -182,17 +192,17 @@ fn api() -> Arg {
         .help("Internal API of the service [ESS_API; default http://localhost:8081]")
 }
 
+/// What a command is about, by its place; has to be there.
+fn name(id: &'static str, form: &'static str, help: &'static str) -> Arg {
+    Arg::new(id).required(true).value_name(form).help(help)
+}
+
 fn json(help: &'static str) -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-}
-
-/// What a declared stream keeps.
-fn declaring(name: &'static str, form: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(form).requires("declare").help(help)
 }
 
 fn publish() -> Command {
@@ -206,8 +216,12 @@ fn publish() -> Command {
              is. The ordinal of each event is printed once it is stored, one a line. The first \
              failure ends it and names its lines; those before are stored.",
         )
-        .arg(Arg::new("routing_key").required(true).help("The stream's routing key"))
-        .arg(Arg::new("text").num_args(0..).help("One event; - or nothing: standard input"))
+        .arg(name("routing_key", "ROUTING_KEY", "The stream's routing key"))
+        .arg(
+            name("text", "TEXT", "One event; - or nothing: standard input")
+                .required(false)
+                .num_args(0..),
+        )
         .arg(json("The events are JSON: checked before they are sent"))
         .arg(
             switch("whole", "All of standard input is one event, newlines included")
@@ -232,7 +246,9 @@ fn listen() -> Command {
              10 s, and goes on behind the last event printed. Missing ordinals are told on \
              standard error: `gap: ordinals 5..9 are missing`.",
         )
-        .arg(Arg::new("target").required(true).help(
+        .arg(name(
+            "target",
+            "TARGET",
             "A location (ws://…), the uuid of an event stream, or a routing key, which is looked \
              up through the internal API",
         ))
@@ -257,7 +273,8 @@ fn listen() -> Command {
                 .long("retry-for")
                 .value_name("DURATION|forever")
                 .default_value("1d")
-                .help("Give a lost connection up after so long"),
+                .hide_default_value(true)
+                .help("Give a lost connection up after so long [default 1d]"),
         )
         .arg(ws("Public port of the service [ESS_WS; default ws://localhost:8080]"))
         .arg(api())
@@ -275,7 +292,8 @@ fn ws(help: &'static str) -> Arg {
 fn bench() -> Command {
     let number = |name: &'static str, range: RangeInclusive<u64>, default: &'static str| {
         let parser = clap::value_parser!(u64).range(range);
-        Arg::new(name).long(name).value_name("N").value_parser(parser).default_value(default)
+        let arg = Arg::new(name).long(name).value_name("N").value_parser(parser);
+        arg.default_value(default).hide_default_value(true)
     };
     Command::new("bench")
         .about("Measure a running service from outside: latency to consumers, durable publishing")
@@ -288,15 +306,18 @@ fn bench() -> Command {
              missing at a consumer.",
         )
         .args([
-            number("consumers", 1..=BENCH_CONSUMERS_MAX, "100").short('n').help("Consumers"),
-            number("rate", 1..=BENCH_RATE_MAX, "100").help("Events a second"),
+            number("consumers", 1..=BENCH_CONSUMERS_MAX, "100")
+                .short('n')
+                .help("Consumers [default 100]"),
+            number("rate", 1..=BENCH_RATE_MAX, "100").help("Events a second [default 100]"),
             number("bytes", BENCH_EVENT_BYTES_MIN..=BENCH_EVENT_BYTES_MAX, "256")
-                .help("Bytes of an event"),
+                .help("Bytes of an event [default 256]"),
             Arg::new("time")
                 .long("time")
                 .value_name("DURATION")
                 .default_value("10s")
-                .help("How long to publish, at most 5m"),
+                .hide_default_value(true)
+                .help("How long to publish, at most 5m [default 10s]"),
             switch("declare", "Make the stream in RabbitMQ too, and take it away there"),
             json("Print an object; times in milliseconds"),
             ws("Public port of the service [ESS_WS; default: the one in the locations given out]"),
@@ -315,14 +336,18 @@ fn starts() -> [Arg; 3] {
             .short('o')
             .long("ordinal")
             .value_name("N")
-            .value_parser(clap::value_parser!(u64))
+            .value_parser(|text: &str| {
+                text.parse::<u64>().map_err(|_| "expected a whole number, 0 for all that are kept")
+            })
             .help("Begin with the first event after ordinal N; 0: all that are kept"),
         Arg::new("timestamp")
             .short('t')
             .long("timestamp")
             .value_name("MS")
             .allow_hyphen_values(true)
-            .value_parser(clap::value_parser!(i64))
+            .value_parser(|text: &str| {
+                text.parse::<i64>().map_err(|_| "expected milliseconds since 1970, a whole number")
+            })
             .help("Begin with the first event at this time, in milliseconds since 1970 UTC"),
         Arg::new("datetime")
             .short('d')
@@ -333,56 +358,8 @@ fn starts() -> [Arg; 3] {
     ]
 }
 
-fn streams() -> Command {
-    Command::new("streams")
-        .about("List, create and delete event streams")
-        .subcommand_required(true)
-        .subcommand(
-            Command::new("list")
-                .about("Print all event streams: id, routing key, location")
-                .long_about(
-                    "Prints all event streams: a table on a terminal, else one a line with tabs \
-                     between id, routing key and location.",
-                )
-                .arg(json("Print an object a line"))
-                .arg(api()),
-        )
-        .subcommand(
-            Command::new("create")
-                .about("Make an event stream for a routing key; print its id and location")
-                .long_about(
-                    "Makes an event stream for a routing key; prints its id and location.\n\nWith \
-                     --declare the stream itself is made in RabbitMQ, unless it is there, and \
-                     bound to the exchange; standard error says what was done. A stream that was \
-                     made so goes with its last event stream.",
-                )
-                .arg(Arg::new("routing_key").required(true).help("1 to 255 bytes"))
-                .arg(switch("declare", "Make the stream in RabbitMQ too, bound to the exchange"))
-                .arg(declaring("retain-age", "DURATION", "It keeps events so long, such as 7d"))
-                .arg(declaring("retain-bytes", "SIZE", "It keeps about so much, such as 1GiB"))
-                .arg(json("Print an object"))
-                .arg(api()),
-        )
-        .subcommand(
-            Command::new("delete")
-                .about("Delete an event stream; with its routing key's last one go its events")
-                .arg(
-                    Arg::new("target")
-                        .required(true)
-                        .help("The event stream's id, location, uuid or routing key"),
-                )
-                .arg(switch("all", "Delete all event streams that match the routing key"))
-                .arg(switch(
-                    "force",
-                    "With its last event stream, delete the stream in RabbitMQ, whoever made it",
-                ))
-                .arg(api()),
-        )
-        .after_help("Example:\n  ess streams create weather")
-}
-
-/// What is wrong with a command line, in one line.
-pub(super) fn complaint(fault: &clap::Error) -> String {
+/// What is wrong with a command line, in one line, and whose help would have told.
+pub(super) fn complaint(fault: &clap::Error, line: impl Iterator<Item = OsString>) -> String {
     let text = fault.render().to_string();
     let mut parts = Vec::new();
     for paragraph in text.split("\n\n") {
@@ -392,8 +369,23 @@ pub(super) fn complaint(fault: &clap::Error) -> String {
             ["error:" | "tip:", rest @ ..] | rest => parts.push(rest.join(" ")),
         }
     }
-    parts.push("see ess --help".into());
+    parts.push(format!("see {} --help", addressed(line)));
     parts.join("; ")
+}
+
+/// The command that a command line is for, as it is typed.
+fn addressed(line: impl Iterator<Item = OsString>) -> String {
+    let tree = tree();
+    let (mut command, mut typed) = (&tree, String::from("ess"));
+    for word in line.skip(1) {
+        let Some(inner) = word.to_str().and_then(|word| command.find_subcommand(word)) else {
+            // The flags of serve may stand before a command.
+            continue;
+        };
+        command = inner;
+        typed = format!("{typed} {}", inner.get_name());
+    }
+    typed
 }
 
 /// A word of a complaint, unless it is a URL with a login in it: a broker's, without its flag.
@@ -449,7 +441,9 @@ mod tests {
 
     #[test]
     fn a_complaint_is_one_line_with_a_way_out() {
-        let complaint = |line: &str| complaint(&parse(line).expect_err("is wrong"));
+        let complaint = |line: &str| {
+            complaint(&parse(line).expect_err("is wrong"), line.split(' ').map(OsString::from))
+        };
         assert_eq!(
             complaint("ess --publc-addr 1"),
             "unexpected argument '--publc-addr' found; a similar argument exists: \
@@ -457,15 +451,27 @@ mod tests {
         );
         assert_eq!(
             complaint("ess publish"),
-            "the following required arguments were not provided: <routing_key>; see ess --help"
+            "the following required arguments were not provided: <ROUTING_KEY>; see ess \
+             publish --help"
         );
         assert_eq!(
             complaint("ess serve amqp://u:secret@h/"),
-            "unexpected argument '***' found; see ess --help"
+            "unexpected argument '***' found; see ess serve --help"
         );
-        for wrong in ["ess lisen a", "ess listen a -o x", "ess listen a -o 1 -t 2", "ess streams"] {
+        assert_eq!(
+            complaint("ess listen a -o x"),
+            "invalid value 'x' for '--ordinal <N>': expected a whole number, 0 for all that are \
+             kept; see ess listen --help"
+        );
+        for (wrong, help) in [
+            ("ess lisen a", "ess"),
+            ("ess listen a -o 1 -t 2", "ess listen"),
+            ("ess --shards 2 streams create", "ess streams create"),
+            ("ess streams x", "ess streams"),
+        ] {
             let line = complaint(wrong);
-            assert!(!line.contains('\n') && line.ends_with("see ess --help"), "{line}");
+            assert!(!line.contains('\n'), "{line}");
+            assert!(line.ends_with(&format!("; see {help} --help")), "{line}");
         }
     }
 

@@ -69,6 +69,9 @@ pub struct Config {
     pub event_bytes_max: usize,
     /// Framed events kept in memory for each stream, in bytes (`--tail-bytes`).
     pub tail_bytes: usize,
+    /// Consumers on its home shard from which on a stream spreads over other shards; 0 for never
+    /// (`--spread-consumers`).
+    pub spread_consumers: u64,
     /// How long a consumer may owe us a byte before it is closed (`--stall-timeout`).
     pub stall_timeout: Duration,
     /// Time between two pings to a consumer (`--ping-interval`).
@@ -77,6 +80,8 @@ pub struct Config {
     pub drain: Duration,
     /// A stats line per consumer every so many events; 0 for none (`ESS_MESSAGE_STATS_INTERVAL`).
     pub message_stats_interval: u64,
+    /// Streams with labels of their own in `/metrics` (`--metrics-streams-max`).
+    pub metrics_streams_max: usize,
     /// How much is logged (`--log-level`).
     pub log_level: LevelFilter,
     /// How a line of the log is written (`--log-format`).
@@ -154,10 +159,12 @@ mod tests {
         assert_eq!(config.retain_interval, Duration::from_secs(10));
         assert_eq!(config.event_bytes_max, 32 * 1024 * 1024);
         assert_eq!(config.tail_bytes, 8 * 1024 * 1024);
+        assert_eq!(config.spread_consumers, 0);
         assert_eq!(config.stall_timeout, Duration::from_secs(60));
         assert_eq!(config.ping_interval, Duration::from_secs(20));
         assert_eq!(config.drain, Duration::from_secs(5));
         assert_eq!(config.message_stats_interval, 800);
+        assert_eq!(config.metrics_streams_max, 100);
         assert_eq!(config.log_level, LevelFilter::Info);
         assert_eq!(config.log_format, LogFormat::Text);
     }

@@ -36,7 +36,7 @@ pub struct Setting {
 
 impl Setting {
     /// Its variables, the strongest first.
-    pub(super) fn variables(&self) -> impl Iterator<Item = &'static str> + use<> {
+    pub fn variables(&self) -> impl Iterator<Item = &'static str> + use<> {
         [self.variable].into_iter().chain(self.aliases.iter().copied())
     }
 
@@ -247,6 +247,9 @@ pub static SETTINGS: &[Setting] = settings! {
     Delivery One "tail-bytes" "ESS_TAIL_BYTES" "8MiB" "SIZE"
         "Newest events of each stream kept in memory; consumers further behind read from disk."
         |draft, given| given.read(&mut draft.config.tail_bytes, value::tail_bytes);
+    Delivery One "spread-consumers" "ESS_SPREAD_CONSUMERS" "0" "COUNT"
+        "A stream with so many consumers on its home shard spreads over other shards; 0 for never."
+        |draft, given| given.read(&mut draft.config.spread_consumers, value::count);
     Delivery Switch "exclusive" "ESS_EXCLUSIVE" "no" "yes|no"
         "One consumer a routing key: a newcomer displaces the one before."
         |draft, given| given.read(&mut draft.config.exclusive, value::switch);
@@ -271,6 +274,9 @@ pub static SETTINGS: &[Setting] = settings! {
     Operation One "drain" "ESS_DRAIN" "5s" "DURATION"
         "Stopping closes the consumers spread over so long."
         |draft, given| given.read(&mut draft.config.drain, value::period_or_zero);
+    Operation One "metrics-streams-max" "ESS_METRICS_STREAMS_MAX" "100" "COUNT"
+        "Streams with labels of their own in /metrics, the most consumed ones; the rest in sum."
+        |draft, given| given.read(&mut draft.config.metrics_streams_max, value::metrics_streams);
     Operation One "log-dir" "ESS_LOG_DIR" "./logs" "FOLDER|-"
         "Folder of es.log, access.log and wsgi.log; - logs to the console only."
         |draft, given| given.read(&mut draft.config.log_dir, value::log_folder);

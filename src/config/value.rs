@@ -14,8 +14,8 @@ use super::quantity::{
 };
 use super::{Driver, Fsync, LogFormat};
 use crate::limits::{
-    EVENT_BYTES_CEILING, PERIOD_MILLIS_MAX, PERIOD_MILLIS_MIN, SHARDS_MAX, TAIL_BYTES_CEILING,
-    TAIL_BYTES_FLOOR,
+    EVENT_BYTES_CEILING, METRICS_STREAMS_MAX, PERIOD_MILLIS_MAX, PERIOD_MILLIS_MIN, SHARDS_MAX,
+    TAIL_BYTES_CEILING, TAIL_BYTES_FLOOR,
 };
 
 /// A value, or what is wrong with its text.
@@ -190,6 +190,14 @@ pub(super) fn count(text: &str) -> Read<u64> {
     text.parse().map_err(|_| "is not a count; expected a whole number, 0 for none".into())
 }
 
+/// How many streams have labels of their own.
+pub(super) fn metrics_streams(text: &str) -> Read<usize> {
+    match text.parse() {
+        Ok(count @ 0..=METRICS_STREAMS_MAX) => Ok(count),
+        _ => Err(format!("is not a number of streams; expected 0 to {METRICS_STREAMS_MAX}")),
+    }
+}
+
 /// How much is logged.
 pub(super) fn level(text: &str) -> Read<LevelFilter> {
     text.parse()
@@ -316,6 +324,8 @@ mod tests {
         assert!(log_folder("logs{}").is_err() && log_folder("$ENV{HOME}").is_err());
         assert_eq!(level("Debug"), Ok(LevelFilter::Debug));
         assert!(level("verbose").is_err());
+        assert_eq!((metrics_streams("0"), metrics_streams("1000")), (Ok(0), Ok(1_000)));
+        assert!(metrics_streams("1001").is_err() && metrics_streams("-1").is_err());
     }
 
     proptest! {

@@ -87,6 +87,17 @@ impl Consumer {
         }
     }
 
+    /// As it is when it has gone along with others to `place`: where it stands, and how many events
+    /// it was sent.
+    #[must_use]
+    pub const fn standing(&self, place: Option<Place>) -> (Cursor, u64) {
+        let cursor = match place {
+            Some(place) => place.cursor,
+            None => self.place.cursor,
+        };
+        (cursor, cursor.ordinal.since(self.origin))
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn cursor(&self) -> Cursor {
@@ -157,6 +168,13 @@ impl Consumer {
         self.ending || !self.control.is_empty()
     }
 
+    /// Where it stands, when what follows there in the tail is all that matters to it: it doesn't
+    /// wait for its start, and nothing is to be put in.
+    #[must_use]
+    pub const fn owed_tail_only(&self) -> Option<Place> {
+        if self.waiting || self.frame_only() { None } else { Some(self.place) }
+    }
+
     /// What to do next. A place that can't be delivered is passed over here.
     pub fn step<'a>(&'a mut self, tail: &'a Tail, bytes_max: usize) -> Step<'a> {
         let inside_frame = !self.place.cursor.at_boundary();
@@ -177,6 +195,8 @@ impl Consumer {
                 Next::Behind => {
                     return Step::History(self.place.cursor);
                 }
+                // The history was further than a tail which follows: the rest is there too.
+                Next::Nothing(place) if inside_frame => return Step::History(place.cursor),
                 Next::Nothing(place) => {
                     self.pass_to(place);
                     return Step::Idle;
@@ -241,10 +261,11 @@ impl Consumer {
     }
 
     /// Whether the POISON at `ordinal` ends this consumer: it was published while the consumer was
-    /// here, or it is the last word of the stream.
+    /// here, or it is the last word of the stream. A `ceiling` below the one it joined at is that
+    /// of a tail which follows: more than that is there.
     #[must_use]
     pub fn ends_at(&self, ordinal: Ordinal, ceiling: Ordinal) -> bool {
-        ordinal >= self.joined || ordinal.next() >= ceiling
+        ordinal >= self.joined || ordinal.next() >= ceiling.max(self.joined)
     }
 
     /// So much of the control frames went out.
@@ -271,6 +292,16 @@ impl Consumer {
             Outcome::Part(0) => return,
             Outcome::Part(sent) => tail.after(self.place, sent),
         };
+    }
+
+    /// It went along with others to `place`, and was sent what lies between.
+    ///
+    /// # Panics
+    ///
+    /// When that is before where it stands.
+    pub fn went_along(&mut self, place: Place) {
+        assert!(place.cursor >= self.place.cursor, "a consumer never goes back");
+        self.place = place;
     }
 
     /// The history was sent up to `cursor`.

@@ -6,9 +6,11 @@
 //! consumer and event, so a slow consumer costs what a fast one does.
 
 mod consumer;
+mod stretch;
 mod tail;
 #[cfg(test)]
 mod tests;
 
 pub use consumer::{Consumer, Outcome, Step};
-pub use tail::{Next, Place, Tail};
+pub use stretch::Stretch;
+pub use tail::{Follow, Next, Place, Tail};

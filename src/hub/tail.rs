@@ -10,12 +10,16 @@
 //! oldest chunks leave when the byte budget is used up; a cursor older than that reads the log.
 //! Positions count every framed byte since the tail was made and are never reused.
 
+mod follow;
+
 use std::collections::VecDeque;
 
 use crate::event::{Cursor, Ordinal, Timestamp};
 use crate::limits::{TAIL_CHUNK_BYTES, TAIL_ENTRIES_MAX};
 use crate::proto::websocket::frame::frame_len;
 use crate::store::{Block, Kind};
+
+pub use follow::Follow;
 
 /// The tail of one stream.
 #[derive(Debug)]

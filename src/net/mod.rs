@@ -20,7 +20,7 @@ pub use advice::tls_advice;
 pub use channel::{Channel, Destination, connect};
 pub use listener::{Listener, bind_shards};
 pub use poller::{Poller, Ready};
-pub use socket::{Parked, Socket};
+pub use socket::{Parked, Socket, send_now};
 pub use sockets::{One, Sockets};
 pub use tls::{Credentials, Tls, TlsSocket};
 pub use turn::Turnstile;

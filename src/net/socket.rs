@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::One;
 use super::poller::NOT_AT_ALL;
@@ -105,7 +105,7 @@ impl Socket {
     ///
     /// When the connection is broken.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        write_now(self.fd(), bytes)
+        send_now(self.fd(), bytes)
     }
 
     /// Reads at least one byte, or 0 at the end.
@@ -202,7 +202,7 @@ impl Parked {
     ///
     /// When the connection is broken.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let count = write_now(self.fd(), bytes)?;
+        let count = send_now(self.fd(), bytes)?;
         if count < bytes.len() {
             self.full.set(true);
         }
@@ -246,6 +246,12 @@ impl Parked {
     }
 }
 
+impl AsRawFd for Parked {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
 fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     match recv(fd, buffer, RecvFlags::DONTWAIT) {
         Ok((_, count)) => Ok(Some(count)),
@@ -254,7 +260,12 @@ fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> 
     }
 }
 
-fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+/// Writes what fits to a connected socket, without waiting: 0 when nothing does.
+///
+/// # Errors
+///
+/// When the connection is broken.
+pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     match send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
         Ok(count) => Ok(count),
         Err(Errno::AGAIN | Errno::INTR) => Ok(0),

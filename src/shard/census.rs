@@ -17,12 +17,13 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender, bounded};
 use monoio::time::timeout;
 
-use crate::census::{Census, Consumers, ShardCensus, Slowest, StreamCensus, Sum};
+use crate::census::{BranchCensus, Census, Consumers, ShardCensus, Slowest, StreamCensus, Sum};
 use crate::clock::{Tick, thread_busy};
 use crate::event::{Ordinal, StreamName};
 use crate::limits::{
     CENSUS_AGE_MAX, CENSUS_STREAMS_MAX, CENSUS_TIMEOUT, FAN_OUT_TURN, STALLED_AFTER,
 };
+use crate::observe::disk::disk;
 use crate::observe::process::process;
 use crate::store::{Store, StreamStore};
 use crate::wait::Permits;
@@ -60,10 +61,11 @@ impl Taker {
 
 async fn take<S: Store>(shard: &Shard<S>) -> Census {
     let mailboxes = shard.mailboxes.depths();
-    let process = monoio::spawn_blocking(process);
+    let data_dir = shard.config.data_dir.clone();
+    let machine = monoio::spawn_blocking(move || (process().ok(), disk(&data_dir).ok()));
     let (shards, late) = ask(&shard.mailboxes).await;
-    let process = process.await.ok().and_then(Result::ok);
-    Census {
+    let (process, disk) = machine.await.unwrap_or_default();
+    let mut census = Census {
         shards,
         late,
         connections: shard.sockets.open(),
@@ -71,7 +73,10 @@ async fn take<S: Store>(shard: &Shard<S>) -> Census {
         streams_registered: shard.directory.borrow().streams(),
         mailboxes,
         process,
-    }
+        disk,
+    };
+    census.join_branches(|name| shard.home_of(name));
+    census
 }
 
 /// Asks every shard at once and waits for all, but not for long: who answered, and who is missing.
@@ -113,6 +118,13 @@ pub(super) async fn count<S: Store>(shard: &Rc<Shard<S>>) -> ShardCensus {
         consumers.add(crowd.consumers);
         streams.push(stream(&home, &crowd, now));
     }
+    let mut branches = Vec::new();
+    let here: Vec<_> = shard.branches.borrow().values().cloned().collect();
+    for home in here {
+        let crowd = crowd(&home, now, &mut turn).await;
+        consumers.add(crowd.consumers);
+        branches.push(BranchCensus { name: home.name.clone(), consumers: crowd.consumers });
+    }
     // Of streams that are gone only what their last consumers do is told.
     let leaving = shard.leaving.borrow().clone();
     for home in leaving {
@@ -139,6 +151,7 @@ pub(super) async fn count<S: Store>(shard: &Rc<Shard<S>>) -> ShardCensus {
         consumers,
         streams,
         others,
+        branches,
     }
 }
 
@@ -198,11 +211,10 @@ struct Crowd {
 
 impl Crowd {
     fn add<S: Store>(&mut self, session: &Session<S>, now: Tick) {
-        let consumer = session.consumer.borrow();
-        let closing = consumer.ending() || session.ended.get().is_some();
+        let closing = session.ending();
         *state(session, closing, now, &mut self.consumers) += 1;
         if !closing {
-            let next = consumer.cursor().ordinal;
+            let next = session.standing().0.ordinal;
             self.slowest = Some(self.slowest.map_or(next, |slowest| slowest.min(next)));
         }
     }
@@ -237,12 +249,15 @@ fn state<'a, S: Store>(
     }
 }
 
+/// A stream at home. What its branches have sent, and how slow they are, was told within a sweep.
 fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Tick) -> StreamCensus {
     let ceiling = home.ceiling();
-    let traffic = home.flow.traffic();
+    let mut traffic = home.flow.traffic();
+    traffic.add(home.spread.traffic());
     let pace = home.pacer.pace(now, traffic.events_in, traffic.bytes_in);
     let glance = home.store().map(|store| store.glance()).unwrap_or_default();
-    let slowest = crowd.slowest.map(|next| {
+    let owed = crowd.slowest.into_iter().chain(home.spread.slowest()).min();
+    let slowest = owed.map(|next| {
         let lag = ceiling.since(next);
         let kept = home.store().filter(|_| lag > 0).and_then(|store| store.kept_for(next, pace));
         Slowest { lag, above_floor: glance.floor.map(|floor| next.since(floor)), time_left: kept }
@@ -256,6 +271,7 @@ fn stream<S: Store>(home: &Home<S>, crowd: &Crowd, now: Tick) -> StreamCensus {
         newest: glance.newest,
         pace,
         traffic,
+        shards: 1 + home.spread.branches(),
         consumers: crowd.consumers,
         slowest,
     }
@@ -297,6 +313,7 @@ mod tests {
             newest: None,
             pace: Pace::default(),
             traffic: Traffic::default(),
+            shards: 1,
             consumers: Consumers::default(),
             slowest: None,
         };

@@ -8,18 +8,20 @@ use std::sync::Arc;
 use log::{error, warn};
 
 use crate::census::Driver;
+use crate::checksum::crc32c;
 use crate::clock::Tick;
 use crate::config::Config;
 use crate::doors::management::Publication;
 use crate::event::StreamName;
 use crate::net::{Sockets, Turnstile};
-use crate::registry::Removal;
+use crate::registry::{EventStream, Removal};
 use crate::store::{AppendError, Receipt, Store, StoreError};
 use crate::wait::Permits;
 
 use super::directory::Directory;
 use super::home::Home;
 use super::inbox::Inbox;
+use super::line::Ending;
 use super::mailbox::{Mailboxes, Message};
 use super::meters::Meters;
 use super::request_ids::RequestIds;
@@ -34,7 +36,9 @@ pub(super) struct Shard<S: Store> {
     pub(super) directory: RefCell<Directory>,
     /// The streams whose home is here.
     pub(super) homes: RefCell<HashMap<StreamName, Rc<Home<S>>>>,
-    /// Homes of removed streams, while consumers are still being sent away.
+    /// Branches of streams whose home is elsewhere.
+    pub(super) branches: RefCell<HashMap<StreamName, Rc<Home<S>>>>,
+    /// Homes of removed streams, and branches that have ended, while consumers are still being sent away.
     pub(super) leaving: RefCell<Vec<Rc<Home<S>>>>,
     pub(super) mailboxes: Mailboxes,
     pub(super) sockets: Sockets,
@@ -43,6 +47,8 @@ pub(super) struct Shard<S: Store> {
     pub(super) history_permits: Permits,
     pub(super) body_budget: Rc<super::budget::Budget>,
     pub(super) request_ids: Rc<RequestIds>,
+    /// Where requests are read into, a piece at a time.
+    pub(super) http_buffer: Rc<RefCell<Vec<u8>>>,
     /// Requests being answered.
     pub(super) requests: Cell<usize>,
     /// The service stops: no new work.
@@ -110,6 +116,7 @@ impl<S: Store> Shard<S> {
         if let Some(home) = home {
             self.leaving.borrow_mut().push(Rc::clone(&home));
             home.end_all(&super::reasons::DELETED, |_| true);
+            home.spread.end(Ending::Deleted);
             home.frames_finished().await;
             // What can't be synced any more is removed all the same.
             if let Err(fault) = home.close().await {
@@ -117,6 +124,14 @@ impl<S: Store> Shard<S> {
             }
         }
         if *destroys { self.store.destroy(name).await } else { self.store.remove(name).await }
+    }
+
+    /// Ends the consumers here that came through this event stream.
+    pub(super) fn end_consumers_of(&self, EventStream { uuid, routing_key, .. }: &EventStream) {
+        let homes = [self.home(routing_key), self.branch(routing_key)];
+        for home in homes.into_iter().flatten() {
+            home.end_all(&super::reasons::DELETED, |one| one == uuid);
+        }
     }
 
     /// Appends to the stream `name`, wherever its home is.
@@ -147,10 +162,11 @@ impl<S: Store> Shard<S> {
         }
     }
 
-    /// All homes with consumers to look after: the streams', and those of streams that are gone.
+    /// All homes with consumers to look after: the streams', branches, and those that are gone.
     pub(super) fn all_attended(&self) -> Vec<Rc<Home<S>>> {
         self.leaving.borrow_mut().retain(|home| home.has_sessions());
         let mut homes = self.all_homes();
+        homes.extend(self.branches.borrow().values().cloned());
         homes.extend(self.leaving.borrow().iter().cloned());
         homes
     }
@@ -164,5 +180,5 @@ impl<S: Store> Shard<S> {
 /// Where the stream `name` lives among `shards`. Not kept anywhere: another number of shards may
 /// put it elsewhere at the next start.
 pub(super) fn home_of(name: &StreamName, shards: usize) -> usize {
-    crc32c::crc32c(name.as_str().as_bytes()) as usize % shards
+    crc32c(name.as_str().as_bytes()) as usize % shards
 }

@@ -1,57 +1,60 @@
-//! A stream on its home shard: its store, its tail, its consumers.
+//! A stream on a shard: its tail, its consumers, and on its home shard its store.
 //!
 //! A block that becomes visible goes into the tail and wakes the fan-out, which drives every
 //! consumer that keeps up. Consumers that don't are their pumps' business.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 
-use log::{info, warn};
+use log::info;
 use slab::Slab;
 
-use crate::clock::monotonic;
+use crate::clock::{Tick, monotonic};
 use crate::doors::management::Publication;
-use crate::event::{Cursor, Ordinal, Reason, Start, StreamName, Timestamp};
-use crate::hub::{Consumer, Tail};
-use crate::limits::{DRAIN_TICK, FAN_OUT_TURN, FRAMES_TIMEOUT};
-use crate::net::{Parked, Socket};
+use crate::event::{Ordinal, Reason, StreamName};
+use crate::hub::Tail;
+use crate::limits::{DRAIN_TICK, FRAMES_TIMEOUT};
 use crate::observe::logging::ACCESS;
-use crate::proto::http::RequestId;
-use crate::registry::EventStream;
 use crate::store::{
-    AppendError, Block, Bounds, Located, Observer, ReadError, Receipt, Store, StoreError,
-    StreamStore,
+    AppendError, Block, Bounds, Observer, ReadError, Receipt, Store, StoreError, StreamStore,
 };
-use crate::wait::Bell;
 
+use super::branch::Trunk;
 use super::context::Shard;
+use super::line::Ending;
 use super::meters::{Flow, Pacer};
+use super::seat::Seat;
 use super::session::Session;
+use super::spread::Spread;
 
-/// A stream at home.
+/// A stream at home, or a branch of it.
 pub(super) struct Home<S: Store> {
     pub(super) name: StreamName,
     pub(super) shard: Rc<Shard<S>>,
     pub(super) hub: RefCell<Hub<S>>,
-    store: OnceCell<Rc<S::Stream>>,
+    /// Where its events come from; unset while the stream is being opened.
+    source: OnceCell<Source<S>>,
+    /// Other shards that serve it.
+    pub(super) spread: Spread,
     /// A fan-out is at work.
-    fanning: Cell<bool>,
+    pub(super) fanning: Cell<bool>,
     pub(super) flow: Flow,
     pub(super) pacer: Pacer,
-    this: Weak<Self>,
+    pub(super) this: Weak<Self>,
 }
 
 /// What delivery works on.
 pub(super) struct Hub<S: Store> {
     pub(super) tail: Tail,
-    pub(super) sessions: Slab<Rc<Session<S>>>,
+    pub(super) sessions: Slab<Seat<S>>,
 }
 
-/// Where a consumer was put.
-struct Placement {
-    cursor: Cursor,
-    not_before: Option<Timestamp>,
+/// Where a home's events come from.
+enum Source<S: Store> {
+    /// The store: this is the root.
+    Store(Rc<S::Stream>),
+    /// The root: this is a branch.
+    Root(Trunk),
 }
 
 impl<S: Store> Home<S> {
@@ -64,31 +67,60 @@ impl<S: Store> Home<S> {
         shard: &Rc<Shard<S>>,
         name: StreamName,
     ) -> Result<Rc<Self>, StoreError> {
-        let hub = Hub {
-            tail: Tail::new(Ordinal::default(), shard.config.tail_bytes),
-            sessions: Slab::new(),
-        };
-        let home = Rc::new_cyclic(|this| Self {
-            name: name.clone(),
+        let home = Self::new(shard, name.clone(), Ordinal::default());
+        let observer: Rc<dyn Observer> = Rc::new(Feed(Rc::downgrade(&home)));
+        let store = shard.store.open(&name, observer).await?;
+        home.hub.borrow_mut().tail = Tail::new(store.bounds().ceiling, shard.config.tail_bytes);
+        home.comes_from(Source::Store(store));
+        Ok(home)
+    }
+
+    /// A branch of the stream `name`, whose tail begins at `ceiling`.
+    pub(super) fn branch(
+        shard: &Rc<Shard<S>>,
+        name: StreamName,
+        ceiling: Ordinal,
+        trunk: Trunk,
+    ) -> Rc<Self> {
+        let home = Self::new(shard, name, ceiling);
+        home.comes_from(Source::Root(trunk));
+        home
+    }
+
+    fn new(shard: &Rc<Shard<S>>, name: StreamName, ceiling: Ordinal) -> Rc<Self> {
+        let tail = Tail::new(ceiling, shard.config.tail_bytes);
+        Rc::new_cyclic(|this| Self {
+            name,
             shard: Rc::clone(shard),
-            hub: RefCell::new(hub),
-            store: OnceCell::new(),
+            hub: RefCell::new(Hub { tail, sessions: Slab::new() }),
+            source: OnceCell::new(),
+            spread: Spread::default(),
             fanning: Cell::new(false),
             flow: Flow::default(),
             pacer: Pacer::new(shard.now()),
             this: this.clone(),
-        });
-        let observer: Rc<dyn Observer> = Rc::new(Feed(Rc::downgrade(&home)));
-        let store = shard.store.open(&name, observer).await?;
-        home.hub.borrow_mut().tail = Tail::new(store.bounds().ceiling, shard.config.tail_bytes);
-        let newly = home.store.set(store).is_ok();
-        assert!(newly, "a home opens its store once");
-        Ok(home)
+        })
     }
 
-    /// The stream's store; `None` only while it is being opened.
+    fn comes_from(&self, source: Source<S>) {
+        let newly = self.source.set(source).is_ok();
+        assert!(newly, "a home has one source");
+    }
+
+    /// The stream's store; `None` at a branch, and while it is being opened.
     pub(super) fn store(&self) -> Option<&Rc<S::Stream>> {
-        self.store.get()
+        match self.source.get() {
+            Some(Source::Store(store)) => Some(store),
+            Some(Source::Root(_)) | None => None,
+        }
+    }
+
+    /// A branch's way to its root; `None` at the root.
+    pub(super) fn trunk(&self) -> Option<&Trunk> {
+        match self.source.get() {
+            Some(Source::Root(trunk)) => Some(trunk),
+            Some(Source::Store(_)) | None => None,
+        }
     }
 
     /// The next ordinal.
@@ -126,143 +158,38 @@ impl<S: Store> Home<S> {
     pub(super) async fn describe(&self, uuid: &str) -> Result<(Bounds, usize), ReadError> {
         let store = self.store().ok_or(ReadError::Closed)?;
         let bounds = store.survey().await?;
+        let elsewhere = self.consumers_on_branches(uuid).await;
+        Ok((bounds, self.consumers_of(uuid) + elsewhere))
+    }
+
+    /// How many consumers are here that came through the event stream `uuid`.
+    pub(super) fn consumers_of(&self, uuid: &str) -> usize {
         let hub = self.hub.borrow();
-        let consumers =
-            hub.sessions.iter().filter(|(_, session)| session.event_stream.uuid == uuid).count();
-        Ok((bounds, consumers))
+        hub.sessions.iter().filter(|(_, seat)| seat.session().event_stream.uuid == uuid).count()
     }
 
-    /// Takes a consumer in: from here on it misses nothing. `greeting` (the 101) is sent first.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be a consumer, and why; the socket comes back.
-    pub(super) async fn join(
-        self: &Rc<Self>,
-        socket: Socket,
-        event_stream: Arc<EventStream>,
-        start: Start,
-        greeting: &[u8],
-        request: &RequestId,
-    ) -> Result<(), (Socket, Reason)> {
-        let placement = self.place(start).await;
-        // Much may have happened while a timestamp was looked up.
-        let reason = match &placement {
-            _ if self.shard.stopping.get() => Some(super::reasons::RESTART),
-            _ if self.shard.directory.borrow().by_uuid(&event_stream.uuid).is_none() => {
-                Some(super::reasons::DELETED)
+    /// Says how many consumers there are to who has to know.
+    pub(super) fn tend(&self, now: Tick) {
+        match self.source.get() {
+            Some(Source::Store(store)) => {
+                store.tend(self.hub.borrow().sessions.len() + self.spread.consumers());
             }
-            Ok(_) => None,
-            Err(ReadError::Missing) => Some(super::reasons::not_found(&event_stream.uuid)),
-            Err(ReadError::Unreachable(_)) => Some(super::reasons::UNREACHABLE),
-            Err(fault) => {
-                let name = &self.name;
-                warn!(request_id:% = request; "{name}: a start can't be found: {fault}");
-                Some(super::reasons::not_found(&event_stream.uuid))
-            }
-        };
-        let placement = match (placement, reason) {
-            (Ok(placement), None) => placement,
-            (_, reason) => return Err((socket, reason.unwrap_or(super::reasons::DELETED))),
-        };
-        if self.shard.config.exclusive {
-            self.end_all(&super::reasons::DISPLACED, |_| true);
-        }
-        let socket = match socket.park() {
-            Ok(socket) => socket,
-            Err(fault) => {
-                self.not_taken_in(request, &fault);
-                return Ok(());
-            }
-        };
-        let session = Rc::new(self.session(socket, event_stream, &placement, request));
-        // The pump flag keeps events back until the greeting is out.
-        session.pumping.set(true);
-        session.key.set(self.hub.borrow_mut().sessions.insert(Rc::clone(&session)));
-        if let Err(fault) = self.shard.inbox.listen(&session) {
-            self.not_taken_in(request, &fault);
-            self.leave(&session);
-            return Ok(());
-        }
-        let greeted = session.greet(greeting).await;
-        session.pumping.set(false);
-        if greeted.is_err() {
-            session.broken();
-        }
-        session.advance();
-        Ok(())
-    }
-
-    fn not_taken_in(&self, request: &RequestId, fault: &std::io::Error) {
-        warn!(request_id:% = request; "{}: a consumer can't be taken in: {fault}", self.name);
-    }
-
-    /// Finds where a consumer begins. The last step is synchronous with its caller's next one, so
-    /// nothing becomes visible in between.
-    async fn place(&self, start: Start) -> Result<Placement, ReadError> {
-        let store = self.store().ok_or(ReadError::Closed)?;
-        let located = match start {
-            Start::At(timestamp) => Some((store.locate(timestamp).await?, timestamp)),
-            Start::Next | Start::First | Start::After(_) => None,
-        };
-        store.attend().await?;
-        let (ordinal, not_before) = match (start, located) {
-            (Start::Next, _) => (self.ceiling(), None),
-            (Start::After(ordinal), _) => (ordinal.next().max(store.bounds().floor), None),
-            (_, Some((Located::At(ordinal), _))) => (ordinal, None),
-            (_, Some((Located::Beyond(ceiling), timestamp))) => (ceiling, Some(timestamp)),
-            (Start::First | Start::At(_), None) => (store.bounds().floor, None),
-        };
-        Ok(Placement { cursor: Cursor::before(ordinal), not_before })
-    }
-
-    fn session(
-        &self,
-        socket: Parked,
-        event_stream: Arc<EventStream>,
-        placement: &Placement,
-        request: &RequestId,
-    ) -> Session<S> {
-        let now = self.shard.now();
-        #[expect(clippy::expect_used, reason = "sessions are made by the home itself")]
-        let home = self.this.upgrade().expect("a home that is used is alive");
-        Session {
-            socket,
-            key: Cell::default(),
-            event_stream,
-            request: request.clone(),
-            consumer: RefCell::new(Consumer::new(
-                placement.cursor,
-                self.ceiling(),
-                placement.not_before,
-            )),
-            inbound: Cell::default(),
-            unheard: Cell::new(false),
-            stirred: Bell::default(),
-            pumping: Cell::new(false),
-            awaiting_peer: Cell::new(false),
-            progress: Cell::new(now),
-            ping_due: Cell::new(now + self.shard.config.ping_interval),
-            pings_unanswered: Cell::new(0),
-            close_received: Cell::new(false),
-            faulty: Cell::new(false),
-            ended: OnceCell::new(),
-            stats: Cell::new((0, None)),
-            home,
+            Some(Source::Root(trunk)) => trunk.tell(self, now),
+            None => {}
         }
     }
 
     /// Takes a session out whose connection is over.
     pub(super) fn leave(&self, session: &Rc<Session<S>>) {
+        let (cursor, delivered) = session.standing();
         let gone = self.hub.borrow_mut().sessions.try_remove(session.key.get());
-        assert!(gone.is_some_and(|gone| Rc::ptr_eq(&gone, session)), "a session leaves once");
+        assert!(gone.is_some_and(|gone| Rc::ptr_eq(gone.session(), session)), "leaves once");
         let gone = super::reasons::GONE;
         let reason = session.ended.get().map_or(&gone, |ended| &ended.reason);
         self.shard.meters.closes.add(reason.cause, 1);
         let Reason { code, text, .. } = reason;
         let (peer, uuid) = (session.socket.peer(), &session.event_stream.uuid);
-        let consumer = session.consumer.borrow();
-        let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal.get());
+        let next = cursor.ordinal.get();
         if self.shard.config.message_stats_interval > 0 {
             let ceiling = self.ceiling().get();
             info!(
@@ -296,7 +223,7 @@ impl<S: Store> Home<S> {
     }
 
     /// Ends all consumers because the stream is gone from where it was kept.
-    fn end_as_missing(&self) {
+    pub(super) fn end_as_missing(&self) {
         for session in self.sessions() {
             session.end(&super::reasons::not_found(&session.event_stream.uuid));
         }
@@ -316,26 +243,34 @@ impl<S: Store> Home<S> {
         !self.hub.borrow().sessions.is_empty()
     }
 
-    /// Waits, but not for long, until no ending consumer is inside a frame: the rest of it may be
-    /// in the log only.
+    /// Waits, but not for long, until no ending consumer is inside a frame, also on branches: the
+    /// rest of it may be in the log only.
     pub(super) async fn frames_finished(&self) {
         let deadline = monotonic() + FRAMES_TIMEOUT;
-        let inside = |session: &Rc<Session<S>>| !session.consumer.borrow().cursor().at_boundary();
-        while monotonic() < deadline && self.sessions().iter().any(inside) {
+        let inside = |session: &Rc<Session<S>>| !session.standing().0.at_boundary();
+        let unfinished = || self.spread.branches() > 0 || self.sessions().iter().any(inside);
+        while monotonic() < deadline && unfinished() {
             monoio::time::sleep(DRAIN_TICK).await;
         }
     }
 
     /// The sessions now: a copy, so that ending one may change the table.
     pub(super) fn sessions(&self) -> Vec<Rc<Session<S>>> {
-        self.hub.borrow().sessions.iter().map(|(_, session)| Rc::clone(session)).collect()
+        self.hub.borrow().sessions.iter().map(|(_, seat)| Rc::clone(seat.session())).collect()
     }
 
-    /// The first session at or behind table position `key`, and its position.
-    fn session_from(&self, key: usize) -> Option<(usize, Rc<Session<S>>)> {
-        let hub = self.hub.borrow();
-        let end = hub.sessions.capacity();
-        (key..end).find_map(|key| Some((key, Rc::clone(hub.sessions.get(key)?))))
+    /// Takes in what the root has shown.
+    pub(super) fn show(&self, blocks: &[Block]) {
+        let mut hub = self.hub.borrow_mut();
+        blocks.iter().for_each(|block| hub.tail.push(block));
+        drop(hub);
+        self.wake();
+    }
+
+    /// Begins anew where the root's tail begins: what lies before is read from the history.
+    pub(super) fn move_up(&self, floor: Ordinal, poison: Option<Ordinal>) {
+        self.hub.borrow_mut().tail.restart(floor, poison);
+        self.wake();
     }
 
     fn wake(&self) {
@@ -344,29 +279,8 @@ impl<S: Store> Home<S> {
         }
         if let Some(home) = self.this.upgrade() {
             self.fanning.set(true);
-            monoio::spawn(fan_out(home));
+            monoio::spawn(super::fan_out::fan_out(home));
         }
-    }
-}
-
-/// Drives every consumer to the ceiling, again and again while the ceiling moves.
-async fn fan_out<S: Store>(home: Rc<Home<S>>) {
-    loop {
-        let ceiling = home.ceiling();
-        let (mut key, mut served) = (0, 0);
-        while let Some((found, session)) = home.session_from(key) {
-            key = found + 1;
-            session.advance();
-            served += 1;
-            if served % FAN_OUT_TURN == 0 {
-                home.shard.turnstile.next().await;
-            }
-        }
-        if home.ceiling() == ceiling {
-            home.fanning.set(false);
-            return;
-        }
-        home.shard.turnstile.next().await;
     }
 }
 
@@ -381,6 +295,7 @@ impl<S: Store> Observer for Feed<S> {
                 flow.bytes_in.add(block.bytes.len() as u64);
             }
             home.hub.borrow_mut().tail.push(block);
+            home.spread.shown(block);
             home.wake();
         }
     }
@@ -389,6 +304,7 @@ impl<S: Store> Observer for Feed<S> {
         if let Some(home) = self.0.upgrade() {
             let mut hub = home.hub.borrow_mut();
             assert!(hub.sessions.is_empty(), "a consumer's place is one in the tail that was");
+            home.spread.release_all();
             hub.tail = Tail::new(ceiling, home.shard.config.tail_bytes);
         }
     }
@@ -396,6 +312,7 @@ impl<S: Store> Observer for Feed<S> {
     fn ended(&self) {
         if let Some(home) = self.0.upgrade() {
             home.end_as_missing();
+            home.spread.end(Ending::Missing);
             monoio::spawn(async move { home.shard.replace(&home).await });
         }
     }

@@ -1,5 +1,6 @@
 //! One HTTP/1.1 connection: the machines of [`crate::proto::http`] on a socket, with time limits.
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use monoio::time::timeout;
 use crate::census::Port;
 use crate::limits::{
     HTTP_BODY_TIMEOUT, HTTP_HEAD_TIMEOUT, HTTP_IDLE_TIMEOUT, HTTP_LINGER_BYTES_MAX,
-    HTTP_LINGER_TIMEOUT, HTTP_READ_BYTES, HTTP_WRITE_TIMEOUT,
+    HTTP_LINGER_TIMEOUT, HTTP_READ_BYTES, HTTP_READS_MAX, HTTP_WRITE_TIMEOUT,
 };
 use crate::meter::Tally;
 use crate::net::{Socket, Turnstile};
@@ -38,6 +39,10 @@ pub(super) struct Connection {
     pub(super) socket: Socket,
     /// Bytes that arrived and are not used yet.
     arrived: Vec<u8>,
+    /// What is read lands here first: one for all connections of the shard.
+    buffer: Rc<RefCell<Vec<u8>>>,
+    /// Reads in a row that nobody had to wait for.
+    reads: u32,
     turnstile: Turnstile,
     ids: Rc<RequestIds>,
     port: Port,
@@ -68,8 +73,9 @@ impl Connection {
     /// A fresh connection.
     pub(super) fn new<S: Store>(shard: &Shard<S>, socket: Socket, port: Port) -> Self {
         let (turnstile, responses) = (shard.turnstile.clone(), Rc::clone(&shard.meters.responses));
-        let ids = Rc::clone(&shard.request_ids);
-        Self { socket, arrived: Vec::new(), turnstile, ids, port, responses }
+        let (ids, buffer) = (Rc::clone(&shard.request_ids), Rc::clone(&shard.http_buffer));
+        let (arrived, reads) = (Vec::new(), 0);
+        Self { socket, arrived, buffer, reads, turnstile, ids, port, responses }
     }
 
     /// The next request's head and the name of the request; `None` when there will be none, and
@@ -212,7 +218,7 @@ impl Connection {
     }
 
     /// Waits for more bytes; false at the end. A peer that always has some ready doesn't keep
-    /// others waiting.
+    /// others waiting for long.
     async fn more(&mut self) -> io::Result<bool> {
         if self.arrived.is_empty() {
             // Nothing is held while the connection is quiet.
@@ -220,16 +226,21 @@ impl Connection {
         }
         loop {
             if let Some(count) = self.take_in()? {
-                self.turnstile.next().await;
+                self.reads += 1;
+                if self.reads == HTTP_READS_MAX {
+                    self.reads = 0;
+                    self.turnstile.next().await;
+                }
                 return Ok(count > 0);
             }
+            self.reads = 0;
             self.socket.readable().await?;
         }
     }
 
     /// Reads what is there: memory grows with what has arrived.
     fn take_in(&mut self) -> io::Result<Option<usize>> {
-        let mut buffer = [0; HTTP_READ_BYTES];
+        let mut buffer = self.buffer.borrow_mut();
         let count = self.socket.try_read(&mut buffer)?;
         let arrived = buffer.get(..count.unwrap_or(0)).unwrap_or_default();
         self.arrived.extend_from_slice(arrived);

@@ -17,10 +17,14 @@ use crate::proto::http::RequestId;
 use crate::registry::{EventStream, Removal};
 use crate::store::{AppendError, Bounds, ReadError, Receipt, StoreError};
 
+use super::line::Graft;
+
 /// A message to a shard.
 pub(super) enum Message {
     /// A consumer whose stream lives here.
     Adopt(Arrival),
+    /// A consumer that its stream's home has placed, for the branch here.
+    Graft(Graft),
     /// Events for a stream that lives here.
     Append {
         name: StreamName,
@@ -29,6 +33,8 @@ pub(super) enum Message {
     },
     /// What does this stream hold, and how many consumers came through the event stream?
     Describe { event_stream: Arc<EventStream>, reply: Sender<Result<(Bounds, usize), ReadError>> },
+    /// How many consumers of the branch here came through the event stream `uuid`?
+    Count { name: StreamName, uuid: String, reply: Sender<usize> },
     /// Open a stream that lives here.
     Open { name: StreamName, reply: Sender<Result<(), StoreError>> },
     /// Remove a stream that lives here.
@@ -38,7 +44,7 @@ pub(super) enum Message {
     /// An event stream was deleted: its consumers end now.
     Deregistered { event_stream: Arc<EventStream>, reply: Sender<()> },
     /// What is wrong with your store?
-    Trouble { reply: Sender<Option<String>> },
+    Trouble { reply: Sender<Troubles> },
     /// What do you have, and what do you do?
     Census { reply: Sender<ShardCensus> },
     /// What do you have of these streams?
@@ -47,6 +53,15 @@ pub(super) enum Message {
     Stop,
     /// Every shard is drained: close the streams and end.
     Finish,
+}
+
+/// What is wrong with a shard's store, if anything.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    /// It passes with its cause.
+    pub(super) passing: Option<String>,
+    /// Only a restart helps.
+    pub(super) lasting: Option<String>,
 }
 
 /// What the main thread hears.

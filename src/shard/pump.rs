@@ -8,14 +8,13 @@ use std::rc::Rc;
 
 use log::{debug, error};
 
-use crate::event::{Cursor, Reason};
+use crate::event::{Cursor, Ordinal, Reason};
 use crate::limits::{HISTORY_READ_BYTES_MAX, HISTORY_READ_BYTES_MIN};
-use crate::store::{Piece, ReadError, Reader, Reading, Run, Store, StreamStore};
+use crate::store::{Piece, ReadError, Reading, Run, Store};
 use crate::wait::unless;
 
+use super::reading::HistoryReader;
 use super::session::{Drive, Session};
-
-type StreamReader<S> = <<S as Store>::Stream as StreamStore>::Reader;
 
 /// Serves `session` until nothing is owed to it.
 pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
@@ -39,7 +38,7 @@ pub(super) async fn pump<S: Store>(session: Rc<Session<S>>) {
 
 /// Reading a stream's history for one consumer.
 struct History<S: Store> {
-    reader: Option<StreamReader<S>>,
+    reader: Option<HistoryReader<S>>,
     /// How much to read: what the socket took last, or more while it takes all. What it doesn't
     /// take is read again, and a large event from its beginning.
     bytes_max: usize,
@@ -51,8 +50,8 @@ impl<S: Store> History<S> {
         let shard = &session.home.shard;
         let mut reader = match self.reader.take() {
             Some(reader) if reader.cursor() == from => reader,
-            _ => match session.home.store() {
-                Some(store) => store.reader(from),
+            _ => match HistoryReader::new(&session.home, from) {
+                Some(reader) => reader,
                 None => return false,
             },
         };
@@ -66,9 +65,10 @@ impl<S: Store> History<S> {
         let permit = shard.history_permits.take().await;
         let reading = reader.read(self.bytes_max).await;
         shard.meters.log_reads.add(1);
+        let floor = reader.floor(&session.home).unwrap_or(from.ordinal);
         match &reading {
-            Ok(Reading::Piece(piece)) => missed(session, from, piece.runs.first()),
-            Ok(Reading::End) => missed(session, from, None),
+            Ok(Reading::Piece(piece)) => missed(session, from, piece.runs.first(), floor),
+            Ok(Reading::End) => missed(session, from, None, floor),
             Ok(Reading::Poison(_)) | Err(_) => {}
         }
         let open = match reading {
@@ -81,7 +81,7 @@ impl<S: Store> History<S> {
                 whole.is_some()
             }
             Ok(Reading::Poison(ordinal)) => {
-                let mut consumer = session.consumer.borrow_mut();
+                let mut consumer = session.consumer();
                 if consumer.ends_at(ordinal, session.home.ceiling()) {
                     drop(consumer);
                     session.end_here(&super::reasons::DELETED);
@@ -92,7 +92,7 @@ impl<S: Store> History<S> {
                 true
             }
             Ok(Reading::End) => {
-                session.consumer.borrow_mut().passed_history(reader.cursor());
+                session.consumer().passed_history(reader.cursor());
                 true
             }
             Err(fault) => unreadable(session, &fault),
@@ -105,7 +105,7 @@ impl<S: Store> History<S> {
     /// connection is broken.
     fn send(&mut self, session: &Session<S>, piece: &Piece) -> Option<bool> {
         // Asked after the reading: the end, or a pong to put in, may have come meanwhile.
-        let frame_only = session.consumer.borrow().frame_only();
+        let frame_only = session.consumer().frame_only();
         let owed = if frame_only { piece.rest_of_frame() } else { piece.bytes.len() };
         let bytes = piece.bytes.get(..owed).unwrap_or(&piece.bytes);
         if bytes.is_empty() {
@@ -116,7 +116,7 @@ impl<S: Store> History<S> {
         if sent > 0 {
             session.progress.set(session.home.shard.now());
             let cursor = if whole { piece.end } else { piece.cursor_at(sent) };
-            let mut consumer = session.consumer.borrow_mut();
+            let mut consumer = session.consumer();
             let before = consumer.delivered();
             consumer.sent_history(cursor);
             session.home.sent(consumer.delivered() - before, sent as u64);
@@ -128,24 +128,23 @@ impl<S: Store> History<S> {
 }
 
 /// Counts what is no longer retained of what the consumer is owed from `from` on, where the history
-/// goes on with `run`, or has nothing.
-fn missed<S: Store>(session: &Session<S>, from: Cursor, run: Option<&Run>) {
+/// goes on with `run`, or has nothing, and begins at `floor`.
+fn missed<S: Store>(session: &Session<S>, from: Cursor, run: Option<&Run>, floor: Ordinal) {
     let there = run.is_some_and(|run| run.from.ordinal <= from.ordinal);
     if there || !from.at_boundary() {
         return;
     }
-    let floor = session.home.store().map_or(from.ordinal, |store| store.bounds().floor);
     let end = run.map_or(floor, |run| run.from.ordinal.min(floor));
     let count = end.since(from.ordinal);
     if count > 0 {
         session.home.lost(count);
-        session.consumer.borrow_mut().passed_history(Cursor::before(end));
+        session.consumer().passed_history(Cursor::before(end));
     }
 }
 
 /// Passes over what is older than the consumer wants: true when the piece begins with that.
 fn pass_over<S: Store>(session: &Session<S>, piece: &Piece) -> bool {
-    let mut consumer = session.consumer.borrow_mut();
+    let mut consumer = session.consumer();
     let Some(timestamp) = consumer.not_before() else { return false };
     let wanted = piece.runs.iter().find(|run| run.timestamp >= timestamp);
     match wanted {
@@ -186,7 +185,7 @@ fn gone<S: Store>(session: &Rc<Session<S>>) -> bool {
 /// Ends the consumer. False when it stands inside a frame whose rest can't be had: then the
 /// connection is over.
 fn ends<S: Store>(session: &Rc<Session<S>>, reason: &Reason) -> bool {
-    if session.consumer.borrow().cursor().at_boundary() {
+    if session.consumer().cursor().at_boundary() {
         session.end_here(reason);
         return true;
     }

@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use async_channel::{Receiver, Sender, bounded};
 use log::{error, info, warn};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use rustix::process::{Resource, WaitOptions, getrlimit, setrlimit, wait};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use crate::backup::RESTORING;
@@ -65,6 +65,14 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let event_streams = registry.list().map_err(|fault| ServeError(fault.to_string()))?;
     let removals = registry.pending_removals().map_err(|fault| ServeError(fault.to_string()))?;
     let known: Vec<_> = event_streams.into_iter().map(Arc::new).collect();
+    if config.store == StoreKind::Log && known.len() > descriptors - sockets.max() {
+        warn!(
+            "{} event streams and {descriptors} open files: a stream needs one of the {} that \
+             connections leave; raise the hard limit",
+            known.len(),
+            descriptors - sockets.max(),
+        );
+    }
 
     // Three reports a shard, and signals; what doesn't fit is a signal more than anybody needs.
     let (events, heard) = bounded(4 * config.shards + 16);
@@ -185,12 +193,15 @@ fn watch(
             Report::Ready(index) => {
                 advance(&mut stages, index, Stage::Serving);
                 if stages.iter().all(|stage| *stage == Stage::Serving) {
+                    let count = |count: usize, one: &str| match count {
+                        1 => format!("1 {one}"),
+                        _ => format!("{count} {one}s"),
+                    };
                     info!(
-                        "ready: {} event streams, {} shards, clients at \
-                         ws://{public}/event-stream/, internal API at \
-                         http://{internal}/event-stream/",
-                        known.len(),
-                        stages.len(),
+                        "ready: {}, {}, clients at ws://{public}/event-stream/, page and internal \
+                         API at http://{internal}/",
+                        count(known.len(), "event stream"),
+                        count(stages.len(), "shard"),
                     );
                 }
             }
@@ -316,18 +327,24 @@ fn raise_descriptor_limit() -> usize {
     current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
 }
 
+/// A container's first process inherits whatever is left behind there, by a command that was run
+/// beside us: what has ended is taken away. We have no children of our own.
+fn reap() {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+}
+
 fn watch_signals(events: Sender<Report>) -> Result<(), ServeError> {
     let failed = |fault: io::Error| ServeError(format!("signals can't be watched: {fault}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGCHLD]).map_err(failed)?;
     std::thread::Builder::new()
         .name("ess-signals".into())
         .spawn(move || {
             for signal in signals.forever() {
-                if signal == SIGUSR1 {
-                    logging::toggle_debug("SIGUSR1");
-                    continue;
+                match signal {
+                    SIGUSR1 => logging::toggle_debug("SIGUSR1"),
+                    SIGCHLD => reap(),
+                    _ => drop(events.try_send(Report::Signal(signal))),
                 }
-                let _ = events.try_send(Report::Signal(signal));
             }
         })
         .map_err(failed)?;

@@ -5,7 +5,7 @@
 //! that; one that doesn't gets a pump ([`super::pump`]) until it does. What the client sends is
 //! read by one task for all sessions of the shard ([`super::inbox`]): an idle session has none.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::clock::Tick;
 use crate::event::{Cursor, Reason};
-use crate::hub::{Consumer, Outcome, Step, Tail};
+use crate::hub::{Consumer, Outcome, Place, Step, Tail};
 use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
 use crate::net::Parked;
 use crate::proto::http::RequestId;
@@ -24,6 +24,7 @@ use crate::store::Store;
 use crate::wait::Bell;
 
 use super::home::Home;
+use super::seat::Seat;
 
 /// A consumer and its socket.
 pub(super) struct Session<S: Store> {
@@ -35,6 +36,7 @@ pub(super) struct Session<S: Store> {
     pub(super) event_stream: Arc<EventStream>,
     /// The name of its handshake, for the log.
     pub(super) request: RequestId,
+    /// Where it stands may be known to its seat only: [`Session::consumer`] asks there first.
     pub(super) consumer: RefCell<Consumer>,
     /// A frame of the client's that has arrived in part.
     pub(super) inbound: Cell<Option<Box<Inbound>>>,
@@ -97,7 +99,7 @@ impl<S: Store> Session<S> {
     /// Sends what the consumer is owed from memory, as far as the socket takes it now.
     pub(super) fn drive(&self) -> Drive {
         let hub = self.home.hub.borrow();
-        let mut consumer = self.consumer.borrow_mut();
+        let mut consumer = self.consumer();
         let before = consumer.delivered();
         let mut told = Sent::default();
         let drive = self.drive_on(&hub.tail, &mut consumer, &mut told);
@@ -146,6 +148,42 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// The consumer. It goes along with others no more, until it is found at the ceiling again.
+    pub(super) fn consumer(&self) -> RefMut<'_, Consumer> {
+        let place = self.with_seat(Seat::take_place);
+        let mut consumer = self.consumer.borrow_mut();
+        if let Some(place) = place {
+            consumer.went_along(place);
+        }
+        consumer
+    }
+
+    /// Where the consumer stands, and how many events it was sent.
+    pub(super) fn standing(&self) -> (Cursor, u64) {
+        let place = self.with_seat(Seat::place);
+        self.consumer.borrow().standing(place)
+    }
+
+    /// It is ending, or its connection is over.
+    pub(super) fn ending(&self) -> bool {
+        self.consumer.borrow().ending() || self.ended.get().is_some()
+    }
+
+    /// The place at the ceiling of `tail` from which it may go along with others.
+    pub(super) fn goes_along(&self, tail: &Tail) -> Option<Place> {
+        let place = self.consumer.borrow().owed_tail_only()?;
+        let there = place.cursor == Cursor::before(tail.ceiling());
+        (there && !self.pumping.get() && self.ended.get().is_none()).then_some(place)
+    }
+
+    /// Asks the seat, while there is one.
+    fn with_seat(&self, ask: impl FnOnce(&Seat<S>) -> Option<Place>) -> Option<Place> {
+        let hub = self.home.hub.borrow();
+        let seat = hub.sessions.get(self.key.get())?;
+        // A session that has left may find another in its seat.
+        if std::ptr::eq(Rc::as_ptr(seat.session()), self) { ask(seat) } else { None }
+    }
+
     /// Drives the session, and sets a pump to work where driving alone can't finish.
     pub(super) fn advance(self: &Rc<Self>) {
         if self.pumping.get() {
@@ -167,13 +205,13 @@ impl<S: Store> Session<S> {
     /// Puts in a ping.
     pub(super) fn ping(self: &Rc<Self>) {
         self.pings_unanswered.set(self.pings_unanswered.get().saturating_add(1));
-        self.consumer.borrow_mut().control(&control(Opcode::Ping, &[]));
+        self.consumer().control(&control(Opcode::Ping, &[]));
         self.advance();
     }
 
     /// Owes an answer to a ping; [`Session::advance`] sends it.
     pub(super) fn pong(&self, payload: &[u8]) {
-        self.consumer.borrow_mut().control(&control(Opcode::Pong, payload));
+        self.consumer().control(&control(Opcode::Pong, payload));
     }
 
     /// Waits until the socket takes bytes, or never will, which the next write tells.
@@ -219,7 +257,7 @@ impl<S: Store> Session<S> {
 
     /// Ends the consumer: the rest of its frame, the close frame, nothing else.
     pub(super) fn end(self: &Rc<Self>, reason: &Reason) {
-        self.begin_end(&mut self.consumer.borrow_mut(), reason);
+        self.begin_end(&mut self.consumer(), reason);
         self.advance();
     }
 
@@ -232,7 +270,7 @@ impl<S: Store> Session<S> {
 
     /// As [`Session::end`], from inside its own pump, which goes on driving.
     pub(super) fn end_here(&self, reason: &Reason) {
-        self.begin_end(&mut self.consumer.borrow_mut(), reason);
+        self.begin_end(&mut self.consumer(), reason);
     }
 
     fn begin_end(&self, consumer: &mut Consumer, reason: &Reason) {
@@ -250,7 +288,7 @@ impl<S: Store> Session<S> {
     /// The peer has sent its close frame: answers it, or completes ours.
     pub(super) fn close_arrived(self: &Rc<Self>, echo: &[u8], reason: Reason) {
         self.close_received.set(true);
-        let mut consumer = self.consumer.borrow_mut();
+        let mut consumer = self.consumer();
         if !consumer.ending() {
             self.close_with(&mut consumer, echo, reason);
         }

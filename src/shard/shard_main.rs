@@ -12,9 +12,11 @@ use log::{error, warn};
 use crate::census::Driver;
 use crate::clock::{Clock, Tick};
 use crate::config::{Broker, Config, StoreKind};
+use crate::doors::management::metrics::Exporter;
 use crate::event::StreamName;
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, STREAMS_OPENED_AT_ONCE,
+    ACCEPT_PAUSE, ACCEPT_TOLD_EVERY, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX,
+    HTTP_READ_BYTES, STREAMS_OPENED_AT_ONCE,
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
@@ -32,11 +34,11 @@ use super::context::Shard;
 use super::directory::Directory;
 use super::inbox::Inbox;
 use super::internal::Desk;
-use super::mailbox::{Mailboxes, Message, Report};
+use super::mailbox::{Mailboxes, Message, Report, Troubles};
 use super::meters::Meters;
 use super::registrar::{Orders, Registrar};
 use super::request_ids::RequestIds;
-use super::{census, inbox, internal, public, shutdown, sweep};
+use super::{branch, census, inbox, internal, public, shutdown, sweep};
 
 /// What a shard is given to start with.
 pub(super) struct Boot {
@@ -112,6 +114,7 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
         store,
         directory: RefCell::new(Directory::new(event_streams)),
         homes: RefCell::default(),
+        branches: RefCell::default(),
         leaving: RefCell::default(),
         mailboxes,
         sockets,
@@ -120,6 +123,7 @@ async fn run<S: Store>(boot: Boot, driver: Driver, store: S, turnstile: Turnstil
         history_permits: Permits::new(HISTORY_READS_MAX),
         body_budget: Rc::new(Budget::new(HTTP_BODIES_BYTES_MAX)),
         request_ids: Rc::new(RequestIds::new()),
+        http_buffer: Rc::new(RefCell::new(vec![0; HTTP_READ_BYTES])),
         requests: Cell::new(0),
         stopping: Cell::new(false),
         coarse_now: Cell::new(Tick::now()),
@@ -200,7 +204,9 @@ async fn listen<S: Store>(
 ) -> std::io::Result<Vec<Rc<Listener>>> {
     let mut listeners = Vec::new();
     if let Some(InternalPort { listener, registry, removals }) = internal {
-        let desk = Rc::new(Desk { registrar: Registrar::new(registry), taker: Taker::new() });
+        let exporter = Exporter::new(shard.config.metrics_streams_max);
+        let registrar = Registrar::new(registry);
+        let desk = Rc::new(Desk { registrar, taker: Taker::new(), exporter });
         for removal in &removals {
             desk.registrar.remove_log(shard, removal).await;
         }
@@ -226,6 +232,7 @@ async fn listen<S: Store>(
 /// descriptors, connections wait in the kernel: the log needs some too.
 async fn accept<S: Store>(shard: Rc<Shard<S>>, listener: Rc<Listener>, serve: impl Fn(Socket)) {
     let mut accepted = 0;
+    let mut told: Option<Tick> = None;
     while !shard.stopping.get() {
         if shard.sockets.full() {
             warn!("{} connections are open: no more are accepted", shard.sockets.open());
@@ -244,7 +251,12 @@ async fn accept<S: Store>(shard: Rc<Shard<S>>, listener: Rc<Listener>, serve: im
             // Died in the queue.
             Err(fault) if fault.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(fault) => {
-                warn!("a connection can't be accepted: {fault}");
+                // It is tried again and again, and told now and then.
+                let now = shard.now();
+                if told.is_none_or(|then| now.since(then) >= ACCEPT_TOLD_EVERY) {
+                    warn!("a connection can't be accepted: {fault}");
+                    told = Some(now);
+                }
                 monoio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -263,6 +275,9 @@ async fn read_mailbox<S: Store>(
             Message::Adopt(arrival) => {
                 monoio::spawn(public::adopt(Rc::clone(&shard), arrival));
             }
+            Message::Graft(graft) => {
+                monoio::spawn(branch::take_in(Rc::clone(&shard), graft));
+            }
             Message::Append { name, publication, reply } => {
                 let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
@@ -278,6 +293,10 @@ async fn read_mailbox<S: Store>(
                     };
                     let _ = reply.try_send(described);
                 });
+            }
+            Message::Count { name, uuid, reply } => {
+                let branch = shard.branch(&name);
+                let _ = reply.try_send(branch.map_or(0, |branch| branch.consumers_of(&uuid)));
             }
             Message::Open { name, reply } => {
                 let shard = Rc::clone(&shard);
@@ -297,13 +316,12 @@ async fn read_mailbox<S: Store>(
             }
             Message::Deregistered { event_stream, reply } => {
                 shard.directory.borrow_mut().remove(&event_stream);
-                if let Some(home) = shard.home(&event_stream.routing_key) {
-                    home.end_all(&super::reasons::DELETED, |uuid| uuid == event_stream.uuid);
-                }
+                shard.end_consumers_of(&event_stream);
                 let _ = reply.try_send(());
             }
             Message::Trouble { reply } => {
-                let _ = reply.try_send(shard.store.trouble());
+                let (passing, lasting) = (shard.store.trouble(), shard.store.defect());
+                let _ = reply.try_send(Troubles { passing, lasting });
             }
             Message::Census { reply } => {
                 let shard = Rc::clone(&shard);

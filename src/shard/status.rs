@@ -29,7 +29,10 @@ pub(super) async fn answer<S: Store>(
     let census = taker.census(shard).await;
     let registered = shard.directory.borrow().names();
     let (matching, chosen) = question.choose(registered, &census);
-    let more = look(shard, &census, &chosen).await;
+    let mut more = look(shard, &census, &chosen).await;
+    for branch in census.shards.iter().flat_map(|shard| &shard.branches) {
+        more.iter_mut().filter(|one| one.name == branch.name).for_each(|one| one.join(branch));
+    }
     let known: HashMap<_, _> = census
         .shards
         .iter()

@@ -22,10 +22,7 @@ pub(super) async fn sessions<S: Store>(shard: Rc<Shard<S>>) {
         shard.coarse_now.set(now);
         let homes = shard.all_attended();
         for home in &homes {
-            let consumers = home.hub.borrow().sessions.len();
-            if let Some(store) = home.store() {
-                store.tend(consumers);
-            }
+            home.tend(now);
         }
         let mut looked_after = 0;
         for session in homes.iter().flat_map(|home| home.sessions()) {
@@ -73,8 +70,8 @@ fn look_after<S: Store>(session: &Rc<Session<S>>, now: Tick) {
 fn stats_line<S: Store>(session: &Session<S>, now: Tick) {
     let interval = session.home.shard.config.message_stats_interval;
     let (told, when) = session.stats.get();
-    let consumer = session.consumer.borrow();
-    let (delivered, next) = (consumer.delivered(), consumer.cursor().ordinal);
+    let (cursor, delivered) = session.standing();
+    let next = cursor.ordinal;
     let early = |when| now.since(when) < STATS_PAUSE;
     if interval == 0 || delivered - told < interval || when.is_some_and(early) {
         return;

@@ -40,5 +40,14 @@ def run(*command, fails=False, **environment):
     return done.stdout
 
 
+def binary():
+    """The ess that was built last."""
+    found = [ROOT / "target" / kind / "ess" for kind in ("release", "debug")]
+    found = sorted((path for path in found if path.exists()), key=lambda path: -path.stat().st_mtime)
+    if not found:
+        raise Skipped("no ess is built")
+    return found[0]
+
+
 def load(name):
     return yaml.safe_load((ROOT / name).read_text())

@@ -3,7 +3,8 @@
 import sys
 import time
 
-import shipped  # noqa: F401: its checks register themselves.
+import image  # noqa: F401: its checks register themselves.
+import shipped  # noqa: F401
 from harness import CHECKS, Skipped
 
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from harness import ROOT, Skipped, check, load, run
+from harness import ROOT, binary, check, load, run
 
 # Containers
 
@@ -81,14 +81,6 @@ def compose_takes_everything_away_that_ess_does_not_need():
 
 
 # System calls
-
-
-def binary():
-    found = [ROOT / "target" / kind / "ess" for kind in ("release", "debug")]
-    found = sorted((path for path in found if path.exists()), key=lambda path: -path.stat().st_mtime)
-    if not found:
-        raise Skipped("no ess is built")
-    return found[0]
 
 
 def observed():

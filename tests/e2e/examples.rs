@@ -85,6 +85,28 @@ fn the_javascript_example_keeps_its_place() {
 }
 
 #[test]
+fn the_browser_example_keeps_its_place() {
+    let server = Server::start(Setup::USUAL, &[]);
+    let stream = server.create("weather");
+    server.publish_lines(stream.id, "it rains\n{\"wind\": 4}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", node_path());
+    command.arg(root.join("tests/e2e/clients/browser_example.cjs"));
+    command.arg(root.join("docs/examples"));
+    command.args([&server.url(&stream.uuid, ""), &server.at(""), &stream.id.to_string()]);
+    let output = command.output().expect("node runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let shown = String::from_utf8(output.stdout).expect("UTF-8");
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 6, "{shown}{told}");
+    assert!(lines[0] == PLAIN[0] && lines[1].contains(PLAIN[1]), "{shown}");
+    assert_eq!(lines[2..5], [GAP, PLAIN[2], PLAIN[3]]);
+    assert_eq!(lines[5], "Ended: 1000 The stream has been deleted");
+}
+
+#[test]
 fn the_rust_example_keeps_its_place() {
     keeps_its_place("listen.rs", PLAIN, GAP);
 }

@@ -43,6 +43,7 @@ mod restart;
 mod retention;
 mod session;
 mod signals;
+mod spread;
 mod stalls;
 mod starts;
 mod stats;

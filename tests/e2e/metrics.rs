@@ -141,6 +141,30 @@ fn what_ends_and_what_is_refused_is_counted_by_why() {
 }
 
 #[test]
+fn streams_without_labels_of_their_own_are_counted_in_sum() {
+    let server = Server::start(Setup::USUAL, &["--metrics-streams-max", "1"]);
+    let (first, other) = (server.create("first"), server.create("other"));
+    let foreign = Foreign::start(Library::Websockets);
+    // The most consumed one is the one that is shown.
+    let consumer = foreign.open(&server.url(&first.uuid, ""));
+    for _ in 0..2 {
+        server.publish(first.id, "one");
+    }
+    for _ in 0..3 {
+        server.publish(other.id, "one");
+    }
+    assert_eq!(consumer.texts(2).len(), 2);
+    let counter = |label: &str| format!("ess_stream_received_events_total{{stream=\"{label}\"}}");
+    Scrape::until(&server, &[(&counter("first"), 2.0), (&counter("(others)"), 3.0)]);
+    // What is gone has still been counted.
+    server.delete(other.id);
+    let another = server.create("another");
+    server.publish(another.id, "one");
+    let scrape = Scrape::until(&server, &[(&counter("first"), 2.0), (&counter("(others)"), 4.0)]);
+    assert_eq!(scrape.get(&counter("other")), None);
+}
+
+#[test]
 fn a_broker_and_what_cannot_be_sent_of_its_events_are_counted() {
     let mut broker = Broker::start();
     let server = Server::start_on(&broker, Setup::USUAL, &[]);

@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Curl, Server, Setup, contract_python, everywhere, free_port, node_path};
+use crate::support::{
+    Broker, Curl, Server, Setup, contract_python, everywhere, free_port, node_path,
+};
 
 #[test]
 fn a_person_sees_and_does_everything_at_a_desk_in_the_light() {
@@ -28,6 +30,26 @@ fn walk_through(size: &str, scheme: &str) {
     let mut command = Command::new("node");
     command.env("NODE_PATH", node_path()).arg(program("page.cjs"));
     run(command.args([&server.at(""), size, scheme]));
+}
+
+#[test]
+fn a_person_sees_what_lies_in_a_broker_and_when_it_is_away() {
+    let mut broker = Broker::start();
+    let data = tempfile::tempdir().expect("a temporary directory can be made");
+    let port = free_port();
+    let (url, stream_port) = (broker.url(), broker.stream_port().to_string());
+    let env = [("ESS_AMPQ_URL", &*url), ("ESS_STREAM_PORT", &stream_port)];
+    let ingress = format!("127.0.0.1:{port}");
+    let server = Server::start_at(Setup::USUAL, data.path(), port, &ingress, &env);
+    let drive = |broker: &str| {
+        let mut command = Command::new("node");
+        command.env("NODE_PATH", node_path()).arg(program("page_broker.cjs"));
+        run(command.args([&server.at(""), broker]));
+    };
+    drive("there");
+    server.create("kept");
+    broker.kill();
+    drive("away");
 }
 
 #[test]

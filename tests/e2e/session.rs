@@ -12,6 +12,8 @@
 //! - in an `sh` block each line is a command, which has to succeed (for curl that includes the
 //!   status); what it prints is free.
 //!
+//! Any other block of commands has `<!-- not run: <why> -->` above it.
+//!
 //! A command that fails ends the test, unless the last line shown for it is `(exit <status>)`.
 //! `localhost:8080` and `localhost:8081` stand for the ports that the test got, `/var/lib/ess` and
 //! `/backups` for folders in the test's own, `/etc/ess` for one with certificates; a file `events.ndjson` of two events is there. A block
@@ -69,6 +71,23 @@ fn no_session_of_any_document_is_left_out() {
             if is_text && fs::read_to_string(&path).expect("readable").contains("<!-- test:") {
                 assert!(run.iter().any(|known| path.ends_with(known)), "{}", path.display());
             }
+        }
+    }
+}
+
+#[test]
+fn what_no_session_runs_says_why() {
+    let folders = [".", "docs", "docs/operate", "deploy/seccomp"];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(&path).expect("readable");
+        let mut before = "";
+        for line in text.lines().map(str::trim_start) {
+            let block = line.starts_with("```sh") || line.starts_with("```console");
+            let said = before.starts_with("<!-- test:") || before.starts_with("<!-- not run: ");
+            assert!(!block || said, "{}: {line} below {before:?}", path.display());
+            before = line;
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memchr_iter;
 
 use super::route::NDJSON;
 use super::{answer, media_type};
@@ -53,7 +54,10 @@ fn idempotency_key(head: &Head) -> Result<Option<Arc<str>>, Response> {
 /// The lines that aren't empty; `\n` and `\r\n` end one.
 fn lines(body: &Bytes) -> Result<Vec<Bytes>, Response> {
     let mut events = Vec::new();
-    for line in body.split(|byte| *byte == b'\n') {
+    let mut begin = 0;
+    for end in memchr_iter(b'\n', body).chain([body.len()]) {
+        let line = body.get(begin..end).unwrap_or_default();
+        begin = end + 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             continue;

@@ -300,6 +300,7 @@ mod tests {
             newest: None,
             pace: Pace::default(),
             traffic: Traffic { events_in: 8, events_out: 16, events_lost: 1, ..Traffic::default() },
+            shards: 1,
             consumers: Consumers { live, ..Consumers::default() },
             slowest: lag.map(slowest),
         }

@@ -56,7 +56,7 @@ fn answered(head: &Head, rest: &[u8], event_bytes_max: usize) -> Result<Response
             Response::json(201, publication.bodies.len().to_string())
         }
         Call::Health(probe) => health::answer(probe, &health::Health::default()),
-        Call::Metrics => metrics::answer(&Arc::default()),
+        Call::Metrics => metrics::Exporter::new(1).answer(&Arc::default()),
         Call::Status(question) => {
             let names = known.iter().map(|one| one.routing_key.clone()).collect();
             let (matching, _) = question.choose(names, &Census::default());

@@ -7,7 +7,7 @@ use super::model::{
 };
 use crate::event::{Cursor, Ordinal, Timestamp};
 use crate::hub::tail::Bounds;
-use crate::hub::{Consumer, Outcome, Step};
+use crate::hub::{Consumer, Follow, Outcome, Step, Stretch, Tail};
 use crate::proto::websocket::frame::{Opcode, frame_len, put_header};
 use crate::store::Kind;
 
@@ -19,6 +19,10 @@ enum Happening {
     Join(i64, Option<u64>),
     /// One step, of which the socket takes so much.
     Step(usize, Take),
+    /// Everybody in turn, by the short way where that is open; each socket takes so much.
+    Turn(usize, Take),
+    /// The branch, where there is one, is given what it lacks: so many bytes and blocks of it.
+    Pull(usize, usize),
     Control(usize, Opcode, usize),
     End(usize),
 }
@@ -57,11 +61,13 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         30 => any_push().prop_map(Happening::Push),
         8 => (-30_i64..6, future).prop_map(|(from, future)| Happening::Join(from, future)),
-        60 => (any::<usize>(), take).prop_map(|(who, take)| Happening::Step(who, take)),
+        60 => (any::<usize>(), take.clone()).prop_map(|(who, take)| Happening::Step(who, take)),
+        10 => (1_usize..500, take).prop_map(|(max, take)| Happening::Turn(max, take)),
         8 => (any::<usize>(), opcode, 2_usize..126).prop_map(|(who, opcode, payload)| {
             Happening::Control(who, opcode, payload)
         }),
         2 => any::<usize>().prop_map(Happening::End),
+        6 => (1_usize..300, 1_usize..5).prop_map(|(bytes, blocks)| Happening::Pull(bytes, blocks)),
     ]
 }
 
@@ -98,12 +104,16 @@ impl Peer {
         stream.from(self.start).iter().filter(move |event| event.timestamp >= not_before)
     }
 
-    /// The POISONs that end it by the contract, oldest first.
-    fn ends(&self, stream: &Stream) -> Vec<Ordinal> {
+    /// The POISONs that end it by the contract, oldest first, where the last event of the stream is
+    /// the one before `ceiling`.
+    fn ends(&self, stream: &Stream, ceiling: Ordinal) -> Vec<Ordinal> {
         let poison = |event: &&Event| event.kind == Kind::Poison;
         let published = stream.from(self.joined).iter().filter(poison).map(|event| event.ordinal);
-        let last = self.wanted(stream).last().filter(poison).map(|event| event.ordinal);
-        let mut ends: Vec<_> = published.chain(last).collect();
+        let there = |event: &&Event| event.ordinal < ceiling;
+        let last = self.wanted(stream).take_while(there).last().filter(poison);
+        let mut ends: Vec<_> =
+            last.map(|event| event.ordinal).into_iter().chain(published).collect();
+        ends.sort();
         ends.dedup();
         ends
     }
@@ -115,9 +125,10 @@ impl Peer {
     }
 
     /// Whether what it received may be all before one of `ends`. A consumer that waits while
-    /// several POISONs go by may be ended by a later one of them.
-    fn ended_rightly(&self, stream: &Stream) -> bool {
-        let ends = self.ends(stream);
+    /// several POISONs go by may be ended by a later one of them. On a branch that has less than
+    /// when it joined, the last word is that of then.
+    fn ended_rightly(&self, stream: &Stream, tail: &Tail) -> bool {
+        let ends = self.ends(stream, tail.ceiling().max(self.joined));
         let waited = self.not_before.is_some() || self.start > self.joined;
         let count = if waited { ends.len() } else { 1 };
         ends.iter().take(count).any(|end| self.owed(stream, *end) == self.data_bytes)
@@ -129,7 +140,13 @@ impl Peer {
     }
 
     /// Does one step. False when nothing more can be done now.
-    fn step(&mut self, stream: &Stream, take: Take, max: usize) -> Result<bool, TestCaseError> {
+    fn step(
+        &mut self,
+        stream: &Stream,
+        tail: &Tail,
+        take: Take,
+        max: usize,
+    ) -> Result<bool, TestCaseError> {
         if self.over {
             return Ok(false);
         }
@@ -137,7 +154,7 @@ impl Peer {
         let ending = self.consumer.ending();
         // The place it says is the place counted in bytes.
         prop_assert_eq!(self.owed(stream, at.ordinal) + at.sent, self.data_bytes);
-        match self.consumer.step(&stream.tail, max) {
+        match self.consumer.step(tail, max) {
             Step::Control(bytes) => {
                 prop_assert!(!bytes.is_empty() && bytes.len() <= 4 * 127);
                 let (sent, length) = (take.of(bytes.len()), bytes.len());
@@ -155,28 +172,34 @@ impl Peer {
                 let (sent, length) = (take.of(bytes.len()), bytes.len());
                 let bytes = bytes[..sent].to_vec();
                 self.received(&bytes);
-                self.consumer.sent_tail(&stream.tail, Outcome::of(sent, length), end);
+                self.consumer.sent_tail(tail, Outcome::of(sent, length), end);
                 Ok(sent > 0)
             }
             Step::History(from) => {
                 let frame_only = self.consumer.frame_only();
                 prop_assert_eq!(from, self.consumer.cursor());
-                prop_assert!(from.ordinal < stream.tail.floor());
+                let ahead = from.ordinal >= tail.ceiling() && from.sent > 0;
+                prop_assert!(from.ordinal < tail.floor() || ahead);
                 prop_assert!(!frame_only || from.sent > 0);
                 prop_assert!(frame_only || !ending);
-                self.read(stream, from, frame_only, take)?;
+                self.read(stream, tail, from, frame_only, take)?;
                 Ok(true)
             }
             Step::Poisoned => {
-                prop_assert!(!ending && self.ended_rightly(stream));
+                prop_assert!(!ending && self.ended_rightly(stream, tail));
                 self.end();
                 Ok(true)
             }
             Step::Idle => {
                 prop_assert!(!ending);
-                prop_assert!(self.ends(stream).is_empty(), "a POISON was overlooked");
-                prop_assert_eq!(self.data_bytes, self.owed(stream, stream.ceiling()));
-                prop_assert!(self.consumer.cursor().ordinal >= stream.ceiling());
+                // By the history it may have come further than the tail.
+                let shown =
+                    tail.ceiling().max(self.consumer.cursor().ordinal).min(stream.ceiling());
+                let ends = self.ends(stream, tail.ceiling().max(self.joined));
+                let overlooked = ends.iter().any(|end| *end < shown.min(tail.ceiling()));
+                prop_assert!(!overlooked, "a POISON was overlooked");
+                prop_assert_eq!(self.data_bytes, self.owed(stream, shown));
+                prop_assert!(self.consumer.cursor().ordinal >= tail.ceiling());
                 Ok(false)
             }
             Step::Closed => {
@@ -187,10 +210,42 @@ impl Peer {
         }
     }
 
+    /// Takes its part in a turn. Whoever can't, or isn't done then, makes a step.
+    fn keep_up<'a>(
+        &mut self,
+        stream: &Stream,
+        tail: &'a Tail,
+        stretch: &mut Option<Stretch<'a>>,
+        take: Take,
+        max: usize,
+    ) -> Result<(), TestCaseError> {
+        let Some(place) = self.consumer.owed_tail_only().filter(|_| !self.over) else {
+            return self.step(stream, tail, take, max).map(drop);
+        };
+        if stretch.is_none_or(|stretch| stretch.from() != place) {
+            *stretch = Stretch::of(tail, place, max);
+        }
+        let Some(stretch) = stretch else { return self.step(stream, tail, take, max).map(drop) };
+        let length = stretch.bytes().len();
+        prop_assert!(length > 0 && length <= max);
+        let (sent, before) = (take.of(length), self.consumer.delivered());
+        self.received(&stretch.bytes()[..sent]);
+        let outcome = Outcome::of(sent, length);
+        let events = if outcome == Outcome::Whole {
+            self.consumer.went_along(stretch.end());
+            stretch.events()
+        } else {
+            stretch.sent(&mut self.consumer, tail, outcome)
+        };
+        prop_assert_eq!(events, self.consumer.delivered() - before);
+        self.step(stream, tail, take, max).map(drop)
+    }
+
     /// Reads the history and sends what the socket takes.
     fn read(
         &mut self,
         stream: &Stream,
+        tail: &Tail,
         from: Cursor,
         frame_only: bool,
         take: Take,
@@ -216,8 +271,8 @@ impl Peer {
                     self.consumer.sent_history(stream.advance(from, sent as u64));
                 }
             }
-            Found::Poison(ordinal) if self.consumer.ends_at(ordinal, stream.ceiling()) => {
-                prop_assert!(self.ended_rightly(stream));
+            Found::Poison(ordinal) if self.consumer.ends_at(ordinal, tail.ceiling()) => {
+                prop_assert!(self.ended_rightly(stream, tail));
                 self.end();
             }
             Found::Poison(ordinal) => {
@@ -297,8 +352,26 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-fn play(first: u64, bounds: Bounds, happenings: Vec<Happening>) -> Result<(), TestCaseError> {
+/// Gives `branch` what it lacks of `root`; false when it lacks nothing.
+fn pull(branch: &mut Tail, root: &Tail, bytes: usize, blocks: usize) -> bool {
+    match root.follow(branch.ceiling(), bytes, blocks) {
+        Follow::Nothing => return false,
+        Follow::Blocks(blocks) => blocks.iter().for_each(|block| branch.push(block)),
+        Follow::Gone { floor, poison } => branch.restart(floor, poison),
+    }
+    true
+}
+
+/// Lets it happen. With `branch` consumers are served from a tail with these bounds, which follows
+/// the stream's.
+fn play(
+    first: u64,
+    bounds: Bounds,
+    branch: Option<Bounds>,
+    happenings: Vec<Happening>,
+) -> Result<(), TestCaseError> {
     let mut stream = Stream::new(first, bounds);
+    let mut branch = branch.map(|bounds| Tail::bounded(Ordinal::new(first), bounds));
     let mut peers: Vec<Peer> = Vec::new();
     for happening in happenings {
         let count = peers.len().max(1);
@@ -307,7 +380,20 @@ fn play(first: u64, bounds: Bounds, happenings: Vec<Happening>) -> Result<(), Te
             Happening::Join(from, future) => peers.push(Peer::join(&stream, from, future)),
             Happening::Step(who, take) => {
                 if let Some(peer) = peers.get_mut(who % count) {
-                    peer.step(&stream, take, 1 + who % 500)?;
+                    let tail = branch.as_ref().unwrap_or(&stream.tail);
+                    peer.step(&stream, tail, take, 1 + who % 500)?;
+                }
+            }
+            Happening::Pull(bytes, blocks) => {
+                if let Some(branch) = &mut branch {
+                    pull(branch, &stream.tail, bytes, blocks);
+                }
+            }
+            Happening::Turn(max, take) => {
+                let tail = branch.as_ref().unwrap_or(&stream.tail);
+                let mut stretch = None;
+                for peer in &mut peers {
+                    peer.keep_up(&stream, tail, &mut stretch, take, max)?;
                 }
             }
             Happening::Control(who, opcode, payload) => {
@@ -322,9 +408,12 @@ fn play(first: u64, bounds: Bounds, happenings: Vec<Happening>) -> Result<(), Te
             }
         }
     }
+    while branch.as_mut().is_some_and(|branch| pull(branch, &stream.tail, 100, 3)) {}
+    let tail = branch.as_ref().unwrap_or(&stream.tail);
+    prop_assert_eq!(tail.ceiling(), stream.ceiling());
     for peer in &mut peers {
         let mut steps = 0;
-        while peer.step(&stream, Take::All, 250)? {
+        while peer.step(&stream, tail, Take::All, 250)? {
             steps += 1;
             prop_assert!(steps < 20_000, "a consumer that can always send comes to an end");
         }
@@ -344,7 +433,17 @@ proptest! {
         bounds in any_bounds(),
         happenings in proptest::collection::vec(any_happening(), 1..150),
     ) {
-        play(first, bounds, happenings)?;
+        play(first, bounds, None, happenings)?;
+    }
+
+    #[test]
+    fn on_a_branch_every_consumer_gets_exactly_its_continuation(
+        first in 1_u64..3,
+        bounds in any_bounds(),
+        branch in any_bounds(),
+        happenings in proptest::collection::vec(any_happening(), 1..150),
+    ) {
+        play(first, bounds, Some(branch), happenings)?;
     }
 }
 
@@ -358,7 +457,7 @@ fn a_byte_at_a_time_from_everywhere() {
     happenings.extend((-8..3).map(|from| Happening::Join(from, None)));
     happenings.extend([push(&[1, 0, 9]), Happening::Push(withheld(1)), push(&[125])]);
     happenings.extend((0..11 * 200).map(|turn| Happening::Step(turn, Take::AtMost(1))));
-    if let Err(fault) = play(1, bounds, happenings) {
+    if let Err(fault) = play(1, bounds, None, happenings) {
         panic!("{fault}");
     }
 }

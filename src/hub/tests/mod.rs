@@ -4,6 +4,7 @@
 
 mod consumer;
 mod delivery;
+mod follow;
 mod model;
 mod poison;
 mod properties;

@@ -5,9 +5,11 @@
 //! errors: a flood of access lines must not hide what went wrong.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -16,7 +18,7 @@ use super::line::{self, Entry};
 use super::sinks::Faults;
 use crate::config::LogFormat;
 use crate::event::Timestamp;
-use crate::limits::{LOG_FLUSH_MILLIS_MAX, LOG_QUEUE_BYTES_MAX};
+use crate::limits::{LOG_FLUSH_MILLIS_MAX, LOG_PAUSE, LOG_QUEUE_BYTES_MAX};
 
 /// The end that shards log into.
 #[derive(Clone)]
@@ -136,24 +138,35 @@ impl Log for Front {
 
 impl Back {
     /// Writes until every front is gone.
+    ///
+    /// Who is woken for each line costs the waker, and itself, many times what the line does. So it
+    /// pauses behind what it has written, and takes what came meanwhile without being woken.
     pub(super) fn run(self, sinks: &dyn Log, faults: &Faults) {
-        while let Ok(item) = self.receiver.recv() {
-            match item {
-                Item::Entry(entry) => {
-                    self.load.bytes.fetch_sub(cost(&entry), Ordering::Relaxed);
-                    self.tell_dropped(sinks, entry.at, entry.dropped);
-                    self.write(sinks, &entry);
-                    if let Some(lost) = faults.overcome() {
-                        let told = format!("{lost} lines could not be written to the log files");
-                        self.warn(sinks, entry.at, told);
-                    }
+        while let Ok(first) = self.receiver.recv() {
+            for item in iter::once(first).chain(self.receiver.try_iter()) {
+                self.serve(item, sinks, faults);
+            }
+            #[expect(clippy::disallowed_methods, reason = "the writer's own thread")]
+            thread::sleep(LOG_PAUSE);
+        }
+    }
+
+    fn serve(&self, item: Item, sinks: &dyn Log, faults: &Faults) {
+        match item {
+            Item::Entry(entry) => {
+                self.load.bytes.fetch_sub(cost(&entry), Ordering::Relaxed);
+                self.tell_dropped(sinks, entry.at, entry.dropped);
+                self.write(sinks, &entry);
+                if let Some(lost) = faults.overcome() {
+                    let told = format!("{lost} lines could not be written to the log files");
+                    self.warn(sinks, entry.at, told);
                 }
-                Item::Flush(answer) => {
-                    // Nobody may have logged since records were dropped.
-                    let dropped = self.load.dropped.swap(0, Ordering::Relaxed);
-                    self.tell_dropped(sinks, (self.now)(), dropped);
-                    let _ = answer.send(());
-                }
+            }
+            Item::Flush(answer) => {
+                // Nobody may have logged since records were dropped.
+                let dropped = self.load.dropped.swap(0, Ordering::Relaxed);
+                self.tell_dropped(sinks, (self.now)(), dropped);
+                let _ = answer.send(());
             }
         }
     }

@@ -7,13 +7,9 @@
 
 const assert = require('node:assert/strict');
 const http = require('node:http');
-const { chromium } = require('playwright-core');
-const axe = require('axe-core');
+const { accessible, drive, events, fits, listen, publish, says } = require('./browser.cjs');
 
 const [base, size, colorScheme] = process.argv.slice(2);
-const [width, height] = size.split('x').map(Number);
-const PATIENCE_MS = 60_000;
-const OVERALL_MS = 180_000;
 // A name that has to be escaped wherever it goes.
 const NAME = `<b>wetter</b> "ü"/${colorScheme} & ?#%`;
 
@@ -21,53 +17,6 @@ async function api(method, path, body, type = 'application/json') {
   const answer = await fetch(base + path, { method, body, headers: body && { 'content-type': type } });
   const text = await answer.text();
   return { status: answer.status, value: text && JSON.parse(text) };
-}
-
-// What must never be: complaints of the browser, but for the answer to what was wrong on purpose, and
-// requests to anywhere else.
-function watch(page, faults) {
-  const host = new URL(base).hostname;
-  const outside = (url) => !url.startsWith('data:') && new URL(url).hostname !== host;
-  page.on('console', (message) => {
-    const wanted = message.text().includes('status of 422');
-    if (['error', 'warning'].includes(message.type()) && !wanted) faults.push(`console: ${message.text()}`);
-  });
-  page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
-  page.on('request', (request) => outside(request.url()) && faults.push(`outside: ${request.url()}`));
-  page.on('websocket', (socket) => outside(socket.url()) && faults.push(`outside: ${socket.url()}`));
-}
-
-// No rule of axe-core that decides is broken.
-async function accessible(page, what) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
-  assert.deepEqual(told, [], `accessibility of ${what}`);
-}
-
-async function fits(page, what) {
-  const [wide, has] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  assert.ok(wide <= has, `${what} is ${wide} wide in a window of ${has}`);
-}
-
-const events = (page) => page.locator('#events > li');
-const says = (page, id, text) => page.locator(`#${id}`).filter({ hasText: text }).waitFor();
-
-async function publish(page, text) {
-  await page.getByLabel('Event', { exact: true }).fill(text);
-  await page.getByRole('button', { name: 'Publish' }).click();
-  await page.waitForFunction(() => /^(Stored|Not published)/.test(document.getElementById('said').textContent));
-}
-
-async function listen(page, from, value) {
-  if (await page.getByRole('button', { name: 'Stop' }).isVisible()) {
-    await page.getByRole('button', { name: 'Stop' }).click();
-  }
-  await page.getByLabel('Begin').selectOption(from);
-  if (from === 'ordinal') await page.getByLabel('Ordinal', { exact: true }).fill(value);
-  if (from === 'time') await page.getByLabel('Time (yours)').fill(value);
-  await page.getByRole('button', { name: 'Listen' }).click();
-  await says(page, 'listening', 'Listening.');
 }
 
 async function create(page) {
@@ -279,51 +228,18 @@ async function crowded(context) {
   await page.close();
 }
 
-async function main() {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    ],
-  });
-  const faults = [];
-  let page;
-  try {
-    const context = await browser.newContext({
-      viewport: { width, height }, colorScheme, reducedMotion: 'reduce', locale: 'en',
-    });
-    context.setDefaultTimeout(PATIENCE_MS);
-    page = await context.newPage();
-    watch(page, faults);
-    await page.goto(`${base}/`);
-    const id = await create(page);
-    await follow(page, id);
-    await begin(page);
-    await look(page);
-    await remove(page, id);
-    await withoutMouse(page);
-    await page.goto(`${base}/docs`);
-    await accessible(page, 'the description');
-    await fits(page, 'the description');
-    assert.deepEqual(faults, []);
-    await foreign(context);
-    await crowded(context);
-  } catch (fault) {
-    const seen = await page?.locator('body').innerText({ timeout: 1_000 }).catch(() => '');
-    console.error(faults.join('\n'), seen?.slice(0, 3_000));
-    throw fault;
-  } finally {
-    await browser.close();
-  }
-}
-
-// Ends the browser too: it listens to a pipe of this process.
-setTimeout(() => {
-  console.error(`not done after ${OVERALL_MS} ms`);
-  process.exit(2);
-}, OVERALL_MS).unref();
-main().catch((fault) => {
-  console.error(fault);
-  process.exitCode = 1;
+drive({ base, size, colorScheme }, async (page, faults, context) => {
+  await page.goto(`${base}/`);
+  const id = await create(page);
+  await follow(page, id);
+  await begin(page);
+  await look(page);
+  await remove(page, id);
+  await withoutMouse(page);
+  await page.goto(`${base}/docs`);
+  await accessible(page, 'the description');
+  await fits(page, 'the description');
+  assert.deepEqual(faults, []);
+  await foreign(context);
+  await crowded(context);
 });

@@ -11,6 +11,7 @@ mod outages;
 mod publishing;
 mod sharing;
 mod silence;
+mod spread;
 mod starts;
 mod streams;
 mod tls;

@@ -5,10 +5,12 @@
 
 #[cfg(test)]
 mod guide;
+mod others;
 mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -20,19 +22,41 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::census::{Census, StreamCensus, Sum};
-use crate::limits::METRICS_STREAMS_MAX;
+use crate::census::{Census, StreamCensus, Sum, Traffic};
 use crate::meter::{DURATION_BOUNDS, DurationCounts};
 use crate::proto::http::Response;
 use crate::store::Vitals;
 
+use others::Others;
 use table::{Kind, METRICS, Metric};
 
-/// The census as OpenMetrics text.
-#[must_use]
-pub fn answer(census: &Arc<Census>) -> Response {
+/// Tells what is counted, to whoever asks again and again.
+#[derive(Debug)]
+pub struct Exporter {
+    streams_max: usize,
+    others: RefCell<Others>,
+}
+
+impl Exporter {
+    /// At most `streams_max` streams get labels of their own.
+    #[must_use]
+    pub fn new(streams_max: usize) -> Self {
+        Self { streams_max, others: RefCell::default() }
+    }
+
+    /// The census as OpenMetrics text.
+    #[must_use]
+    pub fn answer(&self, census: &Arc<Census>) -> Response {
+        let (shown, _) = shown(census, self.streams_max);
+        let others = self.others.borrow_mut().look(&shown, census.traffic());
+        let census = Arc::clone(census);
+        encoded(Scrape { census, streams_max: self.streams_max, others })
+    }
+}
+
+fn encoded(scrape: Scrape) -> Response {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape(Arc::clone(census))));
+    registry.register_collector(Box::new(scrape));
     let mut out = String::new();
     match text::encode(&mut out, &registry) {
         Ok(()) => Response::new(200).with_body(CONTENT_TYPE, out),
@@ -49,7 +73,21 @@ const OTHERS: &str = "(others)";
 
 /// What one scrape shows.
 #[derive(Debug)]
-struct Scrape(Arc<Census>);
+struct Scrape {
+    census: Arc<Census>,
+    streams_max: usize,
+    /// What passed through streams without labels of their own.
+    others: Traffic,
+}
+
+/// The streams with labels of their own, and the others in sum.
+fn shown(census: &Census, streams_max: usize) -> (Vec<&StreamCensus>, Sum) {
+    let (mut streams, mut others) = census.streams(streams_max);
+    if let Some(namesake) = streams.iter().position(|one| one.name.as_str() == OTHERS) {
+        others.add(streams.remove(namesake));
+    }
+    (streams, others)
+}
 
 /// The census as the metrics show it.
 struct View<'a> {
@@ -57,16 +95,17 @@ struct View<'a> {
     /// Those with labels of their own.
     streams: Vec<&'a StreamCensus>,
     others: Sum,
+    /// What passed through the others.
+    others_traffic: Traffic,
     vitals: Vitals,
 }
 
 impl<'a> View<'a> {
-    fn of(census: &'a Census) -> Self {
-        let (mut streams, mut others) = census.streams(METRICS_STREAMS_MAX);
-        if let Some(namesake) = streams.iter().position(|one| one.name.as_str() == OTHERS) {
-            others.add(streams.remove(namesake));
-        }
-        Self { census, streams, others, vitals: census.vitals() }
+    fn of(scrape: &'a Scrape) -> Self {
+        let census = &*scrape.census;
+        let (streams, others) = shown(census, scrape.streams_max);
+        let others_traffic = scrape.others;
+        Self { census, streams, others, others_traffic, vitals: census.vitals() }
     }
 }
 
@@ -80,7 +119,7 @@ impl Deref for View<'_> {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let view = View::of(&self.0);
+        let view = View::of(self);
         for metric in METRICS {
             let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
             let kind = match metric.kind {

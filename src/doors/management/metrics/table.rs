@@ -2,12 +2,12 @@
 //!
 //! Names follow Prometheus' conventions: `ess_`, the unit, `_total` for counters. A label's values
 //! are few: they are words of ours, numbers of shards, or the names of at most
-//! [`crate::limits::METRICS_STREAMS_MAX`] streams.
+//! `--metrics-streams-max` streams.
 
 use std::time::Duration;
 
 use super::{OTHERS, Samples, Value, View};
-use crate::census::{Consumers, Driver, Port, ShardCensus, StreamCensus, Sum};
+use crate::census::{Consumers, Driver, Port, ShardCensus, StreamCensus, Sum, Traffic};
 use crate::event::Cause;
 use crate::meter::{self, Tallied};
 use crate::store::Skip;
@@ -247,34 +247,37 @@ pub(super) const METRICS: &[Metric] = &[
         let all = |consumers: Consumers| Some(consumers.all());
         each(view, out, |one| all(one.consumers), |others| all(others.consumers));
     }),
+    gauge("ess_stream_shards", STREAM, "Shards that serve a stream's consumers.", |view, out| {
+        each(view, out, |one| Some(one.shards), none);
+    }),
     counter(
         "ess_stream_received_events_total",
         STREAM,
         "Events of a stream that became visible.",
-        |view, out| each(view, out, |one| Some(one.traffic.events_in), none),
+        |view, out| counted(view, out, |traffic| traffic.events_in),
     ),
     counter("ess_stream_received_bytes_total", STREAM, "Bytes of their frames.", |view, out| {
-        each(view, out, |one| Some(one.traffic.bytes_in), none)
+        counted(view, out, |traffic| traffic.bytes_in)
     })
     .in_bytes(),
     counter(
         "ess_stream_deliveries_total",
         STREAM,
         "Events of a stream sent, each counted for each consumer it was sent to.",
-        |view, out| each(view, out, |one| Some(one.traffic.events_out), none),
+        |view, out| counted(view, out, |traffic| traffic.events_out),
     ),
     counter(
         "ess_stream_sent_bytes_total",
         STREAM,
         "Bytes that the sockets of a stream's consumers took.",
-        |view, out| each(view, out, |one| Some(one.traffic.bytes_out), none),
+        |view, out| counted(view, out, |traffic| traffic.bytes_out),
     )
     .in_bytes(),
     counter(
         "ess_stream_lost_events_total",
         STREAM,
         "Events of a stream that were no longer retained when a consumer came to them.",
-        |view, out| each(view, out, |one| Some(one.traffic.events_lost), none),
+        |view, out| counted(view, out, |traffic| traffic.events_lost),
     ),
     gauge("ess_stream_size_bytes", STREAM, "Size of a stream in the embedded log.", |view, out| {
         each(view, out, |one| one.bytes, |others| Some(others.bytes))
@@ -408,6 +411,23 @@ pub(super) const METRICS: &[Metric] = &[
             }
         },
     ),
+    gauge(
+        "ess_disk_free_bytes",
+        &[],
+        "What ess may still write to the disk of its data directory.",
+        |view, out| {
+            if let Some(disk) = view.disk {
+                out.put(&[], disk.free_bytes);
+            }
+        },
+    )
+    .in_bytes(),
+    gauge("ess_disk_size_bytes", &[], "Size of that disk.", |view, out| {
+        if let Some(disk) = view.disk {
+            out.put(&[], disk.size_bytes);
+        }
+    })
+    .in_bytes(),
     counter("process_cpu_seconds_total", &[], "Processor time of the process.", |view, out| {
         if let Some(process) = view.process {
             out.put(&[], process.busy);
@@ -454,8 +474,13 @@ fn count<K: Copy + Eq>(counts: &Tallied<K>, key: K) -> u64 {
     counts.iter().find(|(one, _)| *one == key).map_or(0, |(_, count)| *count)
 }
 
-/// A sample for each of the largest streams, and one for the others in sum. A sum of streams that
-/// change is no counter: the metrics of all streams together have what the others did too.
+/// What passed through each of the streams that are shown, and through the others.
+fn counted(view: &View<'_>, out: &mut Samples<'_>, of: impl Fn(&Traffic) -> u64) {
+    let others = of(&view.others_traffic);
+    each(view, out, |one| Some(of(&one.traffic)), |_| Some(others));
+}
+
+/// A sample for each of the streams that are shown, and one for the others in sum.
 fn each<T: Into<Value>>(
     view: &View<'_>,
     out: &mut Samples<'_>,

@@ -1,11 +1,13 @@
 //! The text is bounded, whatever there is.
 
 use super::*;
-use crate::census::{Consumers, ShardCensus, Slowest, Traffic};
+use crate::census::{Consumers, ShardCensus, Slowest};
 use crate::event::{Ordinal, StreamName};
 use crate::store::Pace;
 
-fn stream(name: &str, live: usize) -> StreamCensus {
+const STREAMS_MAX: usize = 5;
+
+pub(super) fn stream(name: &str, live: usize) -> StreamCensus {
     StreamCensus {
         name: StreamName::new(name).unwrap(),
         event_streams: Vec::new(),
@@ -15,15 +17,19 @@ fn stream(name: &str, live: usize) -> StreamCensus {
         newest: None,
         pace: Pace::default(),
         traffic: Traffic { events_in: 8, ..Traffic::default() },
+        shards: 1,
         consumers: Consumers { live, ..Consumers::default() },
         slowest: Some(Slowest { lag: live as u64, above_floor: Some(3), time_left: None }),
     }
 }
 
 fn shown(streams: Vec<StreamCensus>) -> String {
-    let shard = ShardCensus { busy: Duration::from_millis(1_500), streams, ..ShardCensus::idle(0) };
+    let mut traffic = Traffic::default();
+    streams.iter().for_each(|stream| traffic.add(stream.traffic));
+    let busy = Duration::from_millis(1_500);
+    let shard = ShardCensus { busy, streams, traffic, ..ShardCensus::idle(0) };
     let census = Census { shards: vec![shard], ..Census::default() };
-    let response = answer(&Arc::new(census));
+    let response = Exporter::new(STREAMS_MAX).answer(&Arc::new(census));
     assert_eq!(response.status(), 200);
     String::from_utf8(response.body().to_vec()).unwrap()
 }
@@ -34,21 +40,22 @@ fn lines<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
 
 #[test]
 fn so_many_streams_have_labels_and_the_others_are_one() {
-    let few: Vec<_> = (1..=METRICS_STREAMS_MAX).map(|n| stream(&n.to_string(), n)).collect();
+    let few: Vec<_> = (1..=STREAMS_MAX).map(|n| stream(&n.to_string(), n)).collect();
     let text = shown(few.clone());
-    assert_eq!(lines(&text, "ess_stream_consumers{").len(), METRICS_STREAMS_MAX);
+    assert_eq!(lines(&text, "ess_stream_consumers{").len(), STREAMS_MAX);
     assert!(!text.contains(OTHERS) && text.ends_with("# EOF\n"));
 
     let mut more = few;
     more.extend([stream("a", 0), stream("b", 0)]);
     let text = shown(more);
-    assert_eq!(lines(&text, "ess_stream_consumers{").len(), METRICS_STREAMS_MAX + 1);
+    assert_eq!(lines(&text, "ess_stream_consumers{").len(), STREAMS_MAX + 1);
     assert_eq!(
         lines(&text, "ess_stream_size_bytes{stream=\"(others)\"}")[0].split(' ').nth(1),
         Some("20")
     );
     let counters = lines(&text, "ess_stream_received_events_total{");
-    assert_eq!(counters.len(), METRICS_STREAMS_MAX, "a sum of streams that change is no counter");
+    assert_eq!(counters.len(), STREAMS_MAX + 1);
+    assert_eq!(counters[STREAMS_MAX], "ess_stream_received_events_total{stream=\"(others)\"} 16");
 }
 
 #[test]
