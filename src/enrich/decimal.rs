@@ -2,31 +2,22 @@
 //!
 //! Does not sign, pad or group: ordinals and timestamps are plain `u64`.
 
-/// Digits of `number`, 1–20.
-pub(super) const fn decimal_len(number: u64) -> usize {
-    match number.checked_ilog10() {
-        Some(power) => power as usize + 1,
-        None => 1,
-    }
-}
-
-/// Writes `number` behind `out`.
-pub(super) fn write_decimal(number: u64, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; DIGITS_MAX];
-    let mut rest = number;
+/// Writes `number` at the end of `digits`; answers what was written, 1–20 digits.
+pub(super) fn write_decimal(number: u64, digits: &mut [u8; DIGITS_MAX]) -> &[u8] {
+    let (mut rest, mut start) = (number, digits.len());
     for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
+        start -= 1;
         if rest == 0 {
             break;
         }
     }
-    let written = digits.len() - decimal_len(number);
-    out.extend_from_slice(digits.get(written..).unwrap_or_default());
+    digits.get(start..).unwrap_or_default()
 }
 
 /// Digits of `u64::MAX`.
-const DIGITS_MAX: usize = 20;
+pub(super) const DIGITS_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -34,10 +25,7 @@ mod tests {
 
     #[track_caller]
     fn check(number: u64) {
-        let mut out = Vec::new();
-        write_decimal(number, &mut out);
-        assert_eq!(out, number.to_string().as_bytes());
-        assert_eq!(decimal_len(number), out.len());
+        assert_eq!(write_decimal(number, &mut [0; DIGITS_MAX]), number.to_string().as_bytes());
     }
 
     #[test]

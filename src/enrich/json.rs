@@ -15,9 +15,8 @@
 use std::ops::Range;
 
 use super::Undeliverable;
-use super::decimal::{decimal_len, write_decimal};
 use super::grammar::{Expected, Fault, Scanner};
-use crate::event::{Ordinal, Timestamp};
+use super::stamp::Stamp;
 
 /// How to put an ordinal and a timestamp into a JSON object.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,29 +77,23 @@ fn object_rest(scanner: &mut Scanner<'_>, splice: &mut Splice) -> Result<(), Fau
 
 impl Splice {
     /// The exact length of what [`Splice::write`] writes.
-    pub(super) const fn enriched_len(&self, ordinal: Ordinal, timestamp: Timestamp) -> usize {
+    pub(super) fn stamped_len(&self, stamp: &Stamp) -> usize {
         // The body's own brace is written as part of `ORDINAL`.
         self.body_bytes - 1 - self.cut_bytes
             + ORDINAL.len()
-            + decimal_len(ordinal.get())
+            + stamp.ordinal().len()
             + TIMESTAMP.len()
-            + decimal_len(timestamp.millis())
-            + self.comma as usize
+            + stamp.timestamp().len()
+            + usize::from(self.comma)
     }
 
     /// Writes `body` with the two members in it behind `out`.
-    pub(super) fn write(
-        &self,
-        body: &[u8],
-        ordinal: Ordinal,
-        timestamp: Timestamp,
-        out: &mut Vec<u8>,
-    ) {
+    pub(super) fn write(&self, body: &[u8], stamp: &Stamp, out: &mut Vec<u8>) {
         assert_eq!(body.len(), self.body_bytes, "a splice fits only the body it was made of");
         out.extend_from_slice(ORDINAL);
-        write_decimal(ordinal.get(), out);
+        out.extend_from_slice(stamp.ordinal());
         out.extend_from_slice(TIMESTAMP);
-        write_decimal(timestamp.millis(), out);
+        out.extend_from_slice(stamp.timestamp());
         if self.comma {
             out.push(b',');
         }

@@ -16,7 +16,7 @@
 mod decimal;
 mod grammar;
 mod json;
-mod text;
+mod stamp;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +27,7 @@ use crate::event::{Ordinal, Timestamp};
 use crate::limits::JSON_DEPTH_MAX;
 
 pub use json::Splice;
+pub use stamp::Stamp;
 
 /// What a deliverable body is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -103,10 +104,16 @@ pub fn classify_unchanged(body: &[u8]) -> Result<Shape, Undeliverable> {
 impl Shape {
     /// The exact length of what [`Shape::enrich`] writes, without writing it.
     #[must_use]
-    pub const fn enriched_len(&self, body: &[u8], ordinal: Ordinal, timestamp: Timestamp) -> usize {
+    pub fn enriched_len(&self, body: &[u8], ordinal: Ordinal, timestamp: Timestamp) -> usize {
+        self.stamped_len(body, &Stamp::new(ordinal, timestamp))
+    }
+
+    /// As [`Shape::enriched_len`], for many events one after the other.
+    #[must_use]
+    pub fn stamped_len(&self, body: &[u8], stamp: &Stamp) -> usize {
         match self {
-            Self::Text => body.len() + text::trailer_len(ordinal, timestamp),
-            Self::Json(splice) => splice.enriched_len(ordinal, timestamp),
+            Self::Text => body.len() + stamp.trailer().len(),
+            Self::Json(splice) => splice.stamped_len(stamp),
             Self::Unchanged => body.len(),
             Self::Poison => 0,
         }
@@ -118,12 +125,21 @@ impl Shape {
     ///
     /// When `body` is not as long as the one this shape was made of: a caller mixed them up.
     pub fn enrich(&self, body: &[u8], ordinal: Ordinal, timestamp: Timestamp, out: &mut Vec<u8>) {
+        self.stamp(body, &Stamp::new(ordinal, timestamp), out);
+    }
+
+    /// As [`Shape::enrich`], for many events one after the other.
+    ///
+    /// # Panics
+    ///
+    /// As [`Shape::enrich`].
+    pub fn stamp(&self, body: &[u8], stamp: &Stamp, out: &mut Vec<u8>) {
         match self {
             Self::Text => {
                 out.extend_from_slice(body);
-                text::write_trailer(ordinal, timestamp, out);
+                out.extend_from_slice(stamp.trailer());
             }
-            Self::Json(splice) => splice.write(body, ordinal, timestamp, out),
+            Self::Json(splice) => splice.write(body, stamp, out),
             Self::Unchanged => out.extend_from_slice(body),
             Self::Poison => {}
         }

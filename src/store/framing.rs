@@ -19,7 +19,7 @@
 
 use bytes::Bytes;
 
-use crate::enrich::{Shape, Undeliverable, classify, classify_unchanged};
+use crate::enrich::{Shape, Stamp, Undeliverable, classify, classify_unchanged};
 use crate::event::{Ordinal, Timestamp};
 use crate::limits::{BLOCK_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::proto::websocket::frame::{Opcode, header_len, put_header};
@@ -67,7 +67,8 @@ pub(crate) fn frame<'a>(
     room: usize,
 ) -> Framed {
     let expected_bytes = bodies.clone().map(|body| body.len() + ADDED_BYTES_EXPECTED).sum();
-    let framer = Framer { room, timestamp, expected_bytes, raw: true, sheets: Vec::new() };
+    let stamp = Stamp::new(first, timestamp);
+    let framer = Framer { room, stamp, expected_bytes, raw: true, sheets: Vec::new() };
     let mut framing = Framing { framer, withheld: Vec::new(), next: first };
     for body in bodies {
         framing.event(body);
@@ -92,7 +93,8 @@ impl Framing {
         count: usize,
     ) -> Self {
         let expected_bytes = body_bytes.saturating_add(count.saturating_mul(ADDED_BYTES_EXPECTED));
-        let framer = Framer { room: 0, timestamp, expected_bytes, raw: false, sheets: Vec::new() };
+        let stamp = Stamp::new(first, timestamp);
+        let framer = Framer { room: 0, stamp, expected_bytes, raw: false, sheets: Vec::new() };
         Self { framer, withheld: Vec::new(), next: first }
     }
 
@@ -161,7 +163,8 @@ impl Sheet {
 
 struct Framer {
     room: usize,
-    timestamp: Timestamp,
+    /// Of the event that was framed last.
+    stamp: Stamp,
     /// About what is still to come; only a hint, so that a buffer rarely moves.
     expected_bytes: usize,
     /// Bodies that are never sent are kept.
@@ -171,13 +174,15 @@ struct Framer {
 
 impl Framer {
     fn put_framed(&mut self, shape: &Shape, body: &[u8], ordinal: Ordinal) {
-        let timestamp = self.timestamp;
-        let text_bytes = shape.enriched_len(body, ordinal, timestamp);
+        self.stamp.move_to(ordinal);
+        let text_bytes = shape.stamped_len(body, &self.stamp);
         let frame_bytes = header_len(text_bytes) + text_bytes;
-        let sheet = self.sheet_for(Kind::Framed, ordinal, frame_bytes);
+        self.sheet_for(Kind::Framed, ordinal, frame_bytes);
+        #[expect(clippy::expect_used, reason = "`sheet_for` made it")]
+        let sheet = self.sheets.last_mut().expect("there is a sheet");
         let start = sheet.bytes.len();
         put_header(Opcode::Text, text_bytes, &mut sheet.bytes);
-        shape.enrich(body, ordinal, timestamp, &mut sheet.bytes);
+        shape.stamp(body, &self.stamp, &mut sheet.bytes);
         self.end_event(start + frame_bytes);
     }
 
