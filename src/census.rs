@@ -33,6 +33,8 @@ pub struct Census {
     pub mailboxes: Vec<usize>,
     /// What the process takes; `None` when the kernel doesn't say.
     pub process: Option<Process>,
+    /// The data directory's disk; `None` when the kernel doesn't say.
+    pub disk: Option<Disk>,
 }
 
 /// One shard.
@@ -96,6 +98,15 @@ pub struct Process {
     pub descriptors_max: Option<u64>,
     /// Processor time of all its threads since the start.
     pub busy: Duration,
+}
+
+/// The disk of a folder.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Disk {
+    /// What this process may still write, in bytes.
+    pub free_bytes: u64,
+    /// All there is, in bytes.
+    pub size_bytes: u64,
 }
 
 /// One of the ports.

@@ -3,6 +3,7 @@
 //! Modules in layer order; each may use the ones above it and none below. `docs/ARCHITECTURE.md`
 //! walks through them along the way of an event.
 
+pub mod checksum;
 pub mod limits;
 
 pub mod event;

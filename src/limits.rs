@@ -142,11 +142,15 @@ pub const HTTP_BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a shard may take to say how it is: one that is busy for so long is as good as stuck.
 pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// With less room on the data directory's disk the service isn't ready: no group of the log's usual
+/// size fits, with the zeros behind it.
+pub const DISK_FREE_BYTES_MIN: u64 = 1024 * 1024;
+
 /// Streams of a shard that a census tells of one by one: a few hundred kilobytes.
 pub const CENSUS_STREAMS_MAX: usize = 1_000;
 
-/// Largest `--metrics-streams-max`: each is a dozen series that Prometheus keeps, and a census tells
-/// of no more.
+/// Largest `--metrics-streams-max`: each is a dozen series that Prometheus keeps, and a census
+/// tells of no more.
 pub const METRICS_STREAMS_MAX: usize = CENSUS_STREAMS_MAX;
 
 /// How long a census waits for a shard: well below the 10 s that Prometheus waits by default.
@@ -163,6 +167,9 @@ pub const PACE_WINDOW: Duration = Duration::from_secs(60);
 
 /// Pause after an accept that failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Shortest time between two lines that say so.
+pub const ACCEPT_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// How much of a request is read at once, in bytes.
 pub const HTTP_READ_BYTES: usize = 64 * 1024;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may use its own layer and the ones before it. `proto` knows no event.
 const LAYERS: &[&str] = &[
-    "limits", "event", "clock", "config", "meter", "enrich", "proto", "net", "wait", "store",
-    "sim", "hub", "registry", "backup", "census", "doors", "observe", "shard", "cli",
+    "checksum", "limits", "event", "clock", "config", "meter", "enrich", "proto", "net", "wait",
+    "store", "sim", "hub", "registry", "backup", "census", "doors", "observe", "shard", "cli",
 ];
 const LINE_CHARS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 500;

@@ -28,12 +28,17 @@ pub fn take(data: &Path, target: &Path, clock: &Clock) -> Result<Report, BackupE
     let from = Folder::named(data).map_err(fault("open the data directory", data))?;
     let place = place(target)?;
     let draft = Draft::begin(&place.draft)?;
-    let report = fill(&from, &draft, taken)?;
+    let mut report = fill(&from, &draft, taken)?;
     let made = draft.path();
     std::fs::rename(&made, &place.target).map_err(fault("rename to", &place.target))?;
     draft.finish();
     let parent = Folder::named(&place.parent).map_err(fault("open", &place.parent))?;
     parent.sync().map_err(fault("sync", &place.parent))?;
+    // They were found under the name that nobody will see.
+    let (hidden, shown) = (made.display().to_string(), place.target.display().to_string());
+    for line in report.faults.iter_mut().chain(&mut report.notes) {
+        *line = line.replace(&hidden, &shown);
+    }
     Ok(report)
 }
 

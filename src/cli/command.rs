@@ -6,6 +6,7 @@
 
 mod streams;
 
+use std::ffi::OsString;
 use std::ops::RangeInclusive;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, builder::NonEmptyStringValueParser};
@@ -335,14 +336,18 @@ fn starts() -> [Arg; 3] {
             .short('o')
             .long("ordinal")
             .value_name("N")
-            .value_parser(clap::value_parser!(u64))
+            .value_parser(|text: &str| {
+                text.parse::<u64>().map_err(|_| "expected a whole number, 0 for all that are kept")
+            })
             .help("Begin with the first event after ordinal N; 0: all that are kept"),
         Arg::new("timestamp")
             .short('t')
             .long("timestamp")
             .value_name("MS")
             .allow_hyphen_values(true)
-            .value_parser(clap::value_parser!(i64))
+            .value_parser(|text: &str| {
+                text.parse::<i64>().map_err(|_| "expected milliseconds since 1970, a whole number")
+            })
             .help("Begin with the first event at this time, in milliseconds since 1970 UTC"),
         Arg::new("datetime")
             .short('d')
@@ -353,8 +358,8 @@ fn starts() -> [Arg; 3] {
     ]
 }
 
-/// What is wrong with a command line, in one line.
-pub(super) fn complaint(fault: &clap::Error) -> String {
+/// What is wrong with a command line, in one line, and whose help would have told.
+pub(super) fn complaint(fault: &clap::Error, line: impl Iterator<Item = OsString>) -> String {
     let text = fault.render().to_string();
     let mut parts = Vec::new();
     for paragraph in text.split("\n\n") {
@@ -364,8 +369,23 @@ pub(super) fn complaint(fault: &clap::Error) -> String {
             ["error:" | "tip:", rest @ ..] | rest => parts.push(rest.join(" ")),
         }
     }
-    parts.push("see ess --help".into());
+    parts.push(format!("see {} --help", addressed(line)));
     parts.join("; ")
+}
+
+/// The command that a command line is for, as it is typed.
+fn addressed(line: impl Iterator<Item = OsString>) -> String {
+    let tree = tree();
+    let (mut command, mut typed) = (&tree, String::from("ess"));
+    for word in line.skip(1) {
+        let Some(inner) = word.to_str().and_then(|word| command.find_subcommand(word)) else {
+            // The flags of serve may stand before a command.
+            continue;
+        };
+        command = inner;
+        typed = format!("{typed} {}", inner.get_name());
+    }
+    typed
 }
 
 /// A word of a complaint, unless it is a URL with a login in it: a broker's, without its flag.
@@ -421,7 +441,9 @@ mod tests {
 
     #[test]
     fn a_complaint_is_one_line_with_a_way_out() {
-        let complaint = |line: &str| complaint(&parse(line).expect_err("is wrong"));
+        let complaint = |line: &str| {
+            complaint(&parse(line).expect_err("is wrong"), line.split(' ').map(OsString::from))
+        };
         assert_eq!(
             complaint("ess --publc-addr 1"),
             "unexpected argument '--publc-addr' found; a similar argument exists: \
@@ -429,15 +451,27 @@ mod tests {
         );
         assert_eq!(
             complaint("ess publish"),
-            "the following required arguments were not provided: <ROUTING_KEY>; see ess --help"
+            "the following required arguments were not provided: <ROUTING_KEY>; see ess \
+             publish --help"
         );
         assert_eq!(
             complaint("ess serve amqp://u:secret@h/"),
-            "unexpected argument '***' found; see ess --help"
+            "unexpected argument '***' found; see ess serve --help"
         );
-        for wrong in ["ess lisen a", "ess listen a -o x", "ess listen a -o 1 -t 2", "ess streams"] {
+        assert_eq!(
+            complaint("ess listen a -o x"),
+            "invalid value 'x' for '--ordinal <N>': expected a whole number, 0 for all that are \
+             kept; see ess listen --help"
+        );
+        for (wrong, help) in [
+            ("ess lisen a", "ess"),
+            ("ess listen a -o 1 -t 2", "ess listen"),
+            ("ess --shards 2 streams create", "ess streams create"),
+            ("ess streams x", "ess streams"),
+        ] {
             let line = complaint(wrong);
-            assert!(!line.contains('\n') && line.ends_with("see ess --help"), "{line}");
+            assert!(!line.contains('\n'), "{line}");
+            assert!(line.ends_with(&format!("; see {help} --help")), "{line}");
         }
     }
 

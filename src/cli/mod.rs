@@ -100,7 +100,7 @@ fn unparsed(fault: &clap::Error) -> Outcome {
     if answers.contains(&fault.kind()) {
         return fault.print().map(|()| Exit::Done).map_err(|fault| Failure::output(&fault));
     }
-    Err(Failure::new(Exit::Usage, command::complaint(fault)))
+    Err(Failure::new(Exit::Usage, command::complaint(fault, env::args_os())))
 }
 
 /// The configuration of this process. A variable that is not UTF-8 keeps marks where it is not;

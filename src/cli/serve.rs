@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure, Outcome};
 use super::say;
-use crate::config::{Config, Resolved, preflight};
+use crate::config::{BrokerHost, Config, Resolved, StoreKind, preflight};
 use crate::observe::logging;
 
 /// Checks, starts the log, serves until told to stop.
@@ -19,6 +19,7 @@ pub(super) fn run(resolved: Resolved) -> Outcome {
     let (folder, level) = (config.log_dir.as_deref(), config.log_level);
     logging::start(folder, level, config.log_format).map_err(failed)?;
     logging::install_panic_hook();
+    log::info!("{}", greeting(&config));
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let served = run_shards(config);
     if let Err(fault) = &served {
@@ -29,6 +30,24 @@ pub(super) fn run(resolved: Resolved) -> Outcome {
     }
     // The log's console has said why.
     served.map(|()| Exit::Done).map_err(|_| Failure { exit: Exit::Failed, lines: Vec::new() })
+}
+
+/// What starts, and where its events are.
+fn greeting(config: &Config) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let data_dir = config.data_dir.display();
+    let place = |host: &BrokerHost| format!("{}:{}", host.name, host.port);
+    let broker = config.broker.as_ref();
+    let broker = broker.map(|one| one.hosts.iter().map(place).collect::<Vec<_>>().join(", "));
+    match (config.store, broker) {
+        (StoreKind::RabbitMq, Some(broker)) => {
+            format!("ess {version}: events in RabbitMQ Streams at {broker}, database in {data_dir}")
+        }
+        (StoreKind::Exchange, Some(broker)) => {
+            format!("ess {version}: events from RabbitMQ at {broker}, database in {data_dir}")
+        }
+        _ => format!("ess {version}: events and database in {data_dir}"),
+    }
 }
 
 /// The one place where the command line meets the shards: serves until a signal, drained and

@@ -167,14 +167,17 @@ impl Registry {
         })
     }
 
-    /// Takes back a creation that came to nothing: only the record goes. Durable when this returns.
+    /// Takes back the last creation, which came to nothing: the record goes, and its id, which
+    /// nobody was told, is the next one's. Durable when this returns.
     ///
     /// # Errors
     ///
     /// When the database can't be written.
     pub fn withdraw(&mut self, id: i64) -> Result<(), RegistryError> {
         self.change("withdraw", |transaction| {
-            transaction.execute("DELETE FROM es WHERE id = ?1", [id]).map(|_| ())
+            transaction.execute("DELETE FROM es WHERE id = ?1", [id])?;
+            let give_back = "UPDATE last_id SET id = ?1 - 1 WHERE id = ?1";
+            transaction.execute(give_back, [id]).map(|_| ())
         })
     }
 

@@ -204,7 +204,13 @@ fn a_creation_that_is_withdrawn_leaves_its_stream_alone() {
     registry.withdraw(created.id).unwrap();
     assert_eq!(registry.list().unwrap(), []);
     assert_eq!(registry.pending_removals().unwrap(), []);
-    assert_eq!(registry.create(key("a")).unwrap().id, created.id + 1, "its id was given");
+    let next = registry.create(key("a")).unwrap();
+    assert_eq!(next.id, created.id, "nobody was told its id");
+    assert_ne!(next.uuid, created.uuid);
+    // One that is no longer the last.
+    let last = registry.create(key("b")).unwrap();
+    registry.withdraw(next.id).unwrap();
+    assert_eq!(registry.create(key("a")).unwrap().id, last.id + 1);
 }
 
 /// The one file holds what was answered, with nothing beside it: another program that knows only

@@ -23,6 +23,7 @@ use crate::event::{Ordinal, StreamName};
 use crate::limits::{
     CENSUS_AGE_MAX, CENSUS_STREAMS_MAX, CENSUS_TIMEOUT, FAN_OUT_TURN, STALLED_AFTER,
 };
+use crate::observe::disk::disk;
 use crate::observe::process::process;
 use crate::store::{Store, StreamStore};
 use crate::wait::Permits;
@@ -60,9 +61,10 @@ impl Taker {
 
 async fn take<S: Store>(shard: &Shard<S>) -> Census {
     let mailboxes = shard.mailboxes.depths();
-    let process = monoio::spawn_blocking(process);
+    let data_dir = shard.config.data_dir.clone();
+    let machine = monoio::spawn_blocking(move || (process().ok(), disk(&data_dir).ok()));
     let (shards, late) = ask(&shard.mailboxes).await;
-    let process = process.await.ok().and_then(Result::ok);
+    let (process, disk) = machine.await.unwrap_or_default();
     let mut census = Census {
         shards,
         late,
@@ -71,6 +73,7 @@ async fn take<S: Store>(shard: &Shard<S>) -> Census {
         streams_registered: shard.directory.borrow().streams(),
         mailboxes,
         process,
+        disk,
     };
     census.join_branches(|name| shard.home_of(name));
     census

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use log::{error, warn};
 
 use crate::census::Driver;
+use crate::checksum::crc32c;
 use crate::clock::Tick;
 use crate::config::Config;
 use crate::doors::management::Publication;
@@ -192,5 +193,5 @@ impl<S: Store> Shard<S> {
 /// Where the stream `name` lives among `shards`. Not kept anywhere: another number of shards may
 /// put it elsewhere at the next start.
 pub(super) fn home_of(name: &StreamName, shards: usize) -> usize {
-    crc32c::crc32c(name.as_str().as_bytes()) as usize % shards
+    crc32c(name.as_str().as_bytes()) as usize % shards
 }

@@ -1,5 +1,6 @@
 //! The internal port: the Account Server's REST API, on shard 0.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,11 +10,13 @@ use monoio::time::timeout;
 
 use crate::census::Port;
 use crate::clock::monotonic;
+use crate::config::StoreKind;
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::health::{self, Health, Probe};
 use crate::doors::management::{Call, call, guarded, metrics, route};
-use crate::limits::HEALTH_TIMEOUT;
+use crate::limits::{DISK_FREE_BYTES_MIN, HEALTH_TIMEOUT};
 use crate::net::Socket;
+use crate::observe::disk::disk;
 use crate::observe::logging::{self, HTTP};
 use crate::proto::http::{Framing, Head, Reply, RequestId, Response};
 use crate::registry::EventStream;
@@ -190,7 +193,7 @@ async fn describe<S: Store>(
 /// Asks every shard how it is.
 async fn examine<S: Store>(shard: &Rc<Shard<S>>, probe: Probe) -> Health {
     let mut health = Health::default();
-    let mut troubles = Vec::new();
+    let (mut passing, mut lasting) = (Vec::new(), Vec::new());
     for index in 0..shard.mailboxes.len() {
         let (reply, answer) = async_channel::bounded(1);
         let asking = async {
@@ -198,8 +201,9 @@ async fn examine<S: Store>(shard: &Rc<Shard<S>>, probe: Probe) -> Health {
             answer.recv().await
         };
         let trouble = match timeout(HEALTH_TIMEOUT, asking).await {
-            Ok(Ok(trouble)) => {
-                troubles.extend(trouble);
+            Ok(Ok(troubles)) => {
+                passing.extend(troubles.passing);
+                lasting.extend(troubles.lasting);
                 None
             }
             Ok(Err(_)) => Some("it has ended".to_owned()),
@@ -207,13 +211,32 @@ async fn examine<S: Store>(shard: &Rc<Shard<S>>, probe: Probe) -> Health {
         };
         health.part(format!("shard {index}"), trouble);
     }
+    // The shards share what keeps their events, and so its troubles.
     if probe == Probe::Ready {
         let stopping = shard.stopping.get().then(|| "the service is stopping".to_owned());
         health.part("service", stopping);
-        // The shards share what keeps their events, and so its troubles.
-        health.part("store", troubles.into_iter().next());
+        health.part("store", lasting.into_iter().chain(passing).next());
+        if shard.config.store == StoreKind::Log {
+            health.part("disk", full(shard.config.data_dir.clone()).await);
+        }
+    } else if probe == Probe::Live {
+        health.part("store", lasting.into_iter().next());
     }
     health
+}
+
+/// Whether the disk of `data_dir` has no room for events, or doesn't answer.
+async fn full(data_dir: PathBuf) -> Option<String> {
+    let asking = monoio::spawn_blocking(move || disk(&data_dir));
+    let Ok(Ok(asked)) = timeout(HEALTH_TIMEOUT, asking).await else {
+        return Some(format!("no answer within {} s", HEALTH_TIMEOUT.as_secs()));
+    };
+    let free = match asked {
+        Ok(disk) if disk.free_bytes >= DISK_FREE_BYTES_MIN => return None,
+        Ok(disk) => disk.free_bytes,
+        Err(fault) => return Some(format!("the data directory can't be asked for room: {fault}")),
+    };
+    Some(format!("full: {free} bytes are free for the data directory, publishing answers 507"))
 }
 
 fn failed(fault: &ChangeError, request: &RequestId) -> Response {

@@ -44,7 +44,7 @@ pub(super) enum Message {
     /// An event stream was deleted: its consumers end now.
     Deregistered { event_stream: Arc<EventStream>, reply: Sender<()> },
     /// What is wrong with your store?
-    Trouble { reply: Sender<Option<String>> },
+    Trouble { reply: Sender<Troubles> },
     /// What do you have, and what do you do?
     Census { reply: Sender<ShardCensus> },
     /// What do you have of these streams?
@@ -53,6 +53,15 @@ pub(super) enum Message {
     Stop,
     /// Every shard is drained: close the streams and end.
     Finish,
+}
+
+/// What is wrong with a shard's store, if anything.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    /// It passes with its cause.
+    pub(super) passing: Option<String>,
+    /// Only a restart helps.
+    pub(super) lasting: Option<String>,
 }
 
 /// What the main thread hears.

@@ -65,6 +65,14 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let event_streams = registry.list().map_err(|fault| ServeError(fault.to_string()))?;
     let removals = registry.pending_removals().map_err(|fault| ServeError(fault.to_string()))?;
     let known: Vec<_> = event_streams.into_iter().map(Arc::new).collect();
+    if config.store == StoreKind::Log && known.len() > descriptors - sockets.max() {
+        warn!(
+            "{} event streams and {descriptors} open files: a stream needs one of the {} that \
+             connections leave; raise the hard limit",
+            known.len(),
+            descriptors - sockets.max(),
+        );
+    }
 
     // Three reports a shard, and signals; what doesn't fit is a signal more than anybody needs.
     let (events, heard) = bounded(4 * config.shards + 16);
@@ -185,12 +193,15 @@ fn watch(
             Report::Ready(index) => {
                 advance(&mut stages, index, Stage::Serving);
                 if stages.iter().all(|stage| *stage == Stage::Serving) {
+                    let count = |count: usize, one: &str| match count {
+                        1 => format!("1 {one}"),
+                        _ => format!("{count} {one}s"),
+                    };
                     info!(
-                        "ready: {} event streams, {} shards, clients at \
-                         ws://{public}/event-stream/, internal API at \
-                         http://{internal}/event-stream/",
-                        known.len(),
-                        stages.len(),
+                        "ready: {}, {}, clients at ws://{public}/event-stream/, page and internal \
+                         API at http://{internal}/",
+                        count(known.len(), "event stream"),
+                        count(stages.len(), "shard"),
                     );
                 }
             }

@@ -15,8 +15,8 @@ use crate::config::{Broker, Config, StoreKind};
 use crate::doors::management::metrics::Exporter;
 use crate::event::StreamName;
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX, HTTP_READ_BYTES,
-    STREAMS_OPENED_AT_ONCE,
+    ACCEPT_PAUSE, ACCEPT_TOLD_EVERY, ACCEPT_TURN, HISTORY_READS_MAX, HTTP_BODIES_BYTES_MAX,
+    HTTP_READ_BYTES, STREAMS_OPENED_AT_ONCE,
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
@@ -34,7 +34,7 @@ use super::context::Shard;
 use super::directory::Directory;
 use super::inbox::Inbox;
 use super::internal::Desk;
-use super::mailbox::{Mailboxes, Message, Report};
+use super::mailbox::{Mailboxes, Message, Report, Troubles};
 use super::meters::Meters;
 use super::registrar::{Orders, Registrar};
 use super::request_ids::RequestIds;
@@ -232,6 +232,7 @@ async fn listen<S: Store>(
 /// descriptors, connections wait in the kernel: the log needs some too.
 async fn accept<S: Store>(shard: Rc<Shard<S>>, listener: Rc<Listener>, serve: impl Fn(Socket)) {
     let mut accepted = 0;
+    let mut told: Option<Tick> = None;
     while !shard.stopping.get() {
         if shard.sockets.full() {
             warn!("{} connections are open: no more are accepted", shard.sockets.open());
@@ -250,7 +251,12 @@ async fn accept<S: Store>(shard: Rc<Shard<S>>, listener: Rc<Listener>, serve: im
             // Died in the queue.
             Err(fault) if fault.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(fault) => {
-                warn!("a connection can't be accepted: {fault}");
+                // It is tried again and again, and told now and then.
+                let now = shard.now();
+                if told.is_none_or(|then| now.since(then) >= ACCEPT_TOLD_EVERY) {
+                    warn!("a connection can't be accepted: {fault}");
+                    told = Some(now);
+                }
                 monoio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -310,7 +316,8 @@ async fn read_mailbox<S: Store>(
                 let _ = reply.try_send(());
             }
             Message::Trouble { reply } => {
-                let _ = reply.try_send(shard.store.trouble());
+                let (passing, lasting) = (shard.store.trouble(), shard.store.defect());
+                let _ = reply.try_send(Troubles { passing, lasting });
             }
             Message::Census { reply } => {
                 let shard = Rc::clone(&shard);

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::medium::{DirectoryNode, FileNode, Survival};
 use super::{Dice, pause};
+use crate::checksum::{crc32c, crc32c_append};
 use crate::store::log::disk::{Disk, DiskFile, Listed};
 
 /// The disk. Clones share the medium and its plan of misfortune.
@@ -212,8 +213,8 @@ impl SimDisk {
             None => {}
         }
         state.counts.operations += 1;
-        state.trace = crc32c::crc32c_append(state.trace, what.as_bytes());
-        state.trace = crc32c::crc32c_append(state.trace, &detail.to_le_bytes());
+        state.trace = crc32c_append(state.trace, what.as_bytes());
+        state.trace = crc32c_append(state.trace, &detail.to_le_bytes());
         match &mut state.error {
             Some(0) => {
                 state.error = None;
@@ -328,7 +329,7 @@ impl Disk for SimDisk {
 
 impl DiskFile for SimFile {
     async fn write_at(&self, bytes: Bytes, position: u64) -> (io::Result<usize>, Bytes) {
-        let done = self.disk.operate("write", position + u64::from(crc32c::crc32c(&bytes))).await;
+        let done = self.disk.operate("write", position + u64::from(crc32c(&bytes))).await;
         let written = done.and_then(|()| self.write_now(&bytes, position as usize));
         (written, bytes)
     }

@@ -68,9 +68,11 @@ fn a_failed_sync_is_final_and_what_was_visible_stays_readable() {
     let disk = SimDisk::new(1);
     run(async {
         let witness = Witness::new();
-        let opened = store(&disk, Fsync::Always).open(&name("s"), Rc::clone(&witness) as _).await;
+        let store = store(&disk, Fsync::Always);
+        let opened = store.open(&name("s"), Rc::clone(&witness) as _).await;
         let stream = opened.unwrap();
         stream.append(bodies(["before"])).await.unwrap();
+        assert_eq!(store.defect(), None);
         disk.set_sync_fails_one_in(Some(1));
         let appends = (0..3).map(|_| stream.append(bodies(["lost"])));
         for answer in together(appends).await {
@@ -82,7 +84,10 @@ fn a_failed_sync_is_final_and_what_was_visible_stays_readable() {
         assert!(stream.retain().await.is_err() && stream.sync().await.is_err());
         let read = read_all(&*stream, Cursor::default(), 100).await.unwrap();
         assert_eq!((read.len(), read), (1, witness.events()));
+        let defect = store.defect().unwrap();
+        assert!(defect.starts_with("stream s: the log takes no more events until a restart: sync"));
         assert!(stream.close().await.is_err(), "closing tells it too");
+        assert_eq!(store.defect(), None, "it is gone");
     });
 }
 

@@ -99,6 +99,11 @@ pub trait Store: 'static {
         None
     }
 
+    /// What the store can't do any more and only a restart can repair, one line for an operator.
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
     /// How it is doing, in numbers.
     fn vitals(&self) -> Vitals {
         Vitals::default()

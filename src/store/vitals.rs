@@ -33,6 +33,8 @@ pub struct LinkCounts {
     pub opened: u64,
     /// Attempts that failed.
     pub failed: u64,
+    /// Those that are there now.
+    pub open: u64,
 }
 
 /// Why an event can't be sent.
@@ -109,10 +111,12 @@ impl BrokerVitals {
         let streams = LinkCounts {
             opened: self.streams.opened + other.streams.opened,
             failed: self.streams.failed + other.streams.failed,
+            open: self.streams.open + other.streams.open,
         };
         let amqp = LinkCounts {
             opened: self.amqp.opened.max(other.amqp.opened),
             failed: self.amqp.failed.max(other.amqp.failed),
+            open: self.amqp.open.max(other.amqp.open),
         };
         Self { up: self.up && other.up, streams, amqp }
     }
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn shards_are_added_but_what_they_share_is_not() {
-        let links = |opened, failed| LinkCounts { opened, failed };
+        let links = |opened, failed| LinkCounts { opened, failed, open: opened - failed };
         let shard = |up, streams, amqp| Vitals {
             skipped: vec![(Skip::BadJson, 2)],
             broker: Some(BrokerVitals { up, streams, amqp }),

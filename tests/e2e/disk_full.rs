@@ -53,11 +53,18 @@ fn nothing_is_half_stored(setup: Setup) {
         assert_eq!(publish(&mut stored, 40).status, 507);
     }
     assert_eq!(Curl::get(&server.at("/event-stream/")).send().status, 200);
+    // Where not one more fits it isn't ready; a restart wouldn't help.
+    wait_until("not one more event to fit", || publish(&mut stored, 1).status == 507);
+    let (status, told) = server.ask("/readyz");
+    let why = "\"disk\":{\"status\":\"trouble\",\"reason\":\"full: ";
+    assert!(status == 503 && told.contains(why), "{told}");
+    assert_eq!(server.ask("/livez").0, 200);
     let replay = foreign[0].open(&server.url(&stream.uuid, "stream_from_ordinal=0"));
     check(&replay.texts(stored.len()), &stored);
 
     // Space again: the next ordinal is the one that wasn't used.
     disk.resize("256m");
+    assert_eq!(server.ask("/readyz").0, 200);
     wait_until("the service to store again", || publish(&mut stored, 4).status == 201);
     for consumer in &live {
         check(&consumer.texts(stored.len()), &stored);

@@ -181,6 +181,9 @@ fn a_broker_and_what_cannot_be_sent_of_its_events_are_counted() {
         &server,
         &[
             ("ess_broker_up", 1.0),
+            // Each shard's.
+            ("ess_broker_connections{protocol=\"stream\"}", 2.0),
+            ("ess_broker_connections{protocol=\"amqp\"}", 0.0),
             ("ess_skipped_events_total{reason=\"bad_json\"}", 1.0),
             ("ess_stream_received_events_total{stream=\"abc\"}", 3.0),
             ("ess_stream_consumers{stream=\"abc\"}", 1.0),
@@ -192,7 +195,9 @@ fn a_broker_and_what_cannot_be_sent_of_its_events_are_counted() {
     assert_eq!(scrape.get("ess_stream_size_bytes{stream=\"abc\"}"), None, "the broker's to tell");
 
     broker.kill();
-    Scrape::until(&server, &[("ess_broker_up", 0.0), ("ess_consumers{state=\"live\"}", 1.0)]);
+    let open = "ess_broker_connections{protocol=\"stream\"}";
+    Scrape::until(&server, &[("ess_broker_up", 0.0), (open, 0.0)]);
+    Scrape::until(&server, &[("ess_consumers{state=\"live\"}", 1.0)]);
     broker.restart();
     let scrape = Scrape::until(&server, &[("ess_broker_up", 1.0)]);
     assert!(scrape.value(opened) > before);

@@ -9,7 +9,6 @@ pub(super) fn tree() -> Command {
     Command::new("streams")
         .about("List, create and delete event streams")
         .subcommand_required(true)
-        .arg_required_else_help(true)
         .subcommands([list(), create(), delete()])
         .after_help(
             "Examples:\n  ess streams create weather\n  ess streams list\n  \

@@ -1,7 +1,7 @@
 //! The page for people, at `/`: HTML, style and modules as they lie in `page/`, made part of the
 //! binary. It needs nothing from elsewhere and asks this API like anybody else.
 
-use crc32c::crc32c;
+use crate::checksum::crc32c;
 
 use super::guard;
 use crate::proto::http::{Head, Response};

@@ -14,14 +14,14 @@ use amqprs::{Ack, BasicProperties, Cancel, Close, CloseChannel, Nack, Return};
 use async_trait::async_trait;
 use log::{debug, info, warn};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Made;
 use super::fault::Fault;
 use super::open::open;
 use crate::clock::monotonic;
 use crate::config::Broker;
-use crate::limits::{AMQP_CHANNELS_MAX, AMQP_ORDERS_MAX};
+use crate::limits::{AMQP_CHANNELS_MAX, AMQP_ORDERS_MAX, BROKER_WATCH_INTERVAL};
 use crate::net::{Tls, backoff};
 
 /// The way to the task that makes connections. The connections end when all of these are gone.
@@ -65,6 +65,14 @@ struct Link {
     opened: AtomicU16,
     /// Why the broker closed it.
     closed: Arc<OnceLock<Arc<str>>>,
+    /// Counts it while it is here.
+    made: Arc<Made>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.made.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Links {
@@ -114,7 +122,16 @@ struct Maker {
 
 impl Maker {
     async fn run(mut self, mut asked: mpsc::Receiver<Ask>) {
-        while let Some(ask) = asked.recv().await {
+        loop {
+            let ask = match timeout(BROKER_WATCH_INTERVAL, asked.recv()).await {
+                Ok(Some(ask)) => ask,
+                Ok(None) => break,
+                Err(_) => {
+                    // Nobody tells when the network takes a connection; it is no longer counted.
+                    self.newest.take_if(|link| !link.connection.is_open());
+                    continue;
+                }
+            };
             let link = match self.link().await {
                 Ok(link) => link,
                 Err(fault) => {
@@ -157,7 +174,7 @@ impl Maker {
                     info!("RabbitMQ: {} is connected again", self.purpose);
                 }
                 (self.failures, self.not_before) = (0, None);
-                let link = Link::new(connection).await?;
+                let link = Link::new(connection, Arc::clone(&self.made)).await?;
                 self.newest = Some(Arc::clone(&link));
                 Ok(link)
             }
@@ -184,12 +201,13 @@ impl Ask {
 }
 
 impl Link {
-    async fn new(connection: Connection) -> Result<Arc<Self>, Fault> {
+    async fn new(connection: Connection, made: Arc<Made>) -> Result<Arc<Self>, Fault> {
         let closed = Arc::new(OnceLock::new());
         let ear = ConnectionEar(Arc::clone(&closed));
         let registered = connection.register_callback(ear).await;
         registered.map_err(|error| Fault::Lost(error.to_string().into()))?;
-        Ok(Arc::new(Self { connection, opened: AtomicU16::new(0), closed }))
+        made.open.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(Self { connection, opened: AtomicU16::new(0), closed, made }))
     }
 
     fn usable(&self) -> bool {

@@ -48,6 +48,7 @@ use lane::Batch;
 use links::Links;
 use topology::Wanted;
 
+use crate::checksum::crc32c;
 use crate::config::{Broker, ExchangeKind};
 use crate::limits::{
     AMQP_CLOSE_TIMEOUT, AMQP_LANE_BATCHES_MAX, AMQP_LANES, AMQP_ORDERS_MAX, BROKER_CONFIRM_TIMEOUT,
@@ -74,6 +75,8 @@ pub struct Amqp {
 struct Made {
     opened: AtomicU64,
     failed: AtomicU64,
+    /// Connections that are there now.
+    open: AtomicU64,
 }
 
 enum Order {
@@ -107,9 +110,9 @@ impl Amqp {
     /// The connections made so far.
     #[must_use]
     pub fn made(&self) -> LinkCounts {
-        let Made { opened, failed } = &*self.made;
+        let Made { opened, failed, open } = &*self.made;
         let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        LinkCounts { opened: now(opened), failed: now(failed) }
+        LinkCounts { opened: now(opened), failed: now(failed), open: now(open) }
     }
 
     /// Makes sure that the broker can be reached.
@@ -135,7 +138,7 @@ impl Amqp {
     ) -> Result<(), Fault> {
         let ids = messages.iter().filter_map(|message| message.id.as_deref());
         check([exchange, routing_key].into_iter().chain(ids))?;
-        let index = crc32c::crc32c(routing_key.as_bytes()) as usize % AMQP_LANES;
+        let index = crc32c(routing_key.as_bytes()) as usize % AMQP_LANES;
         let Some(lane) = self.lanes.get(index) else { return Err(Fault::Stopping) };
         let (reply, answer) = bounded(1);
         let (exchange, routing_key) = (exchange.into(), routing_key.into());

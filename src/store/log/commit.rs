@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::checksum::crc32c;
 use crate::config::Fsync;
 use crate::event::{Ordinal, Timestamp};
 use crate::store::framing::{Framed, Sheet, frame};
@@ -115,7 +116,7 @@ impl<D: Disk> Shared<D> {
                     group,
                     length,
                     count: draft.count,
-                    payload_crc: crc32c::crc32c(payload),
+                    payload_crc: crc32c(payload),
                 };
                 let position = sheet_start + (draft.start - BLOCK_HEADER_BYTES) as u64;
                 let (bytes, check) = header.encode(salt, position);

@@ -8,6 +8,7 @@
 //! A block counts only as a whole, after its checksum: no byte of a damaged frame is handed out.
 //! Pure: bytes in, facts out; the file, and what damage means, are the reader's.
 
+use crate::checksum::crc32c;
 use crate::event::{Cursor, Ordinal};
 use crate::limits::BLOCK_BYTES_MAX;
 use crate::proto::websocket::frame::frame_len;
@@ -124,7 +125,7 @@ impl Gathering {
             let large = length > BLOCK_BYTES_MAX && self.filled == 0;
             return Some(if large { Stop::Large(*header) } else { Stop::More });
         };
-        if crc32c::crc32c(payload) != header.payload_crc {
+        if crc32c(payload) != header.payload_crc {
             return Some(Stop::Damaged(*header));
         }
         if self.cursor.ordinal < header.first {

@@ -3,7 +3,7 @@
 //! Decoding takes any bytes and answers `None` or a fault where they are not what was written; it
 //! never panics and allocates nothing by a length it has not checked.
 
-use crc32c::{crc32c, crc32c_append};
+use crate::checksum::{crc32c, crc32c_append};
 
 use crate::event::{Ordinal, Timestamp};
 use crate::limits::STREAM_NAME_BYTES_MAX;

@@ -40,6 +40,8 @@ mod tests;
 mod walk;
 mod window;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -74,6 +76,8 @@ pub struct LogStore<D> {
 struct Meters {
     syncs: Durations,
     skipped: Tally<Skip>,
+    /// Those that take no more events, and why.
+    poisoned: RefCell<BTreeMap<StreamName, Arc<str>>>,
 }
 
 /// How a log is kept.
@@ -155,8 +159,18 @@ impl<D: Disk> Store for LogStore<D> {
         self.remove_stream(name).await
     }
 
+    fn defect(&self) -> Option<String> {
+        let poisoned = self.meters.poisoned.borrow();
+        let (name, what) = poisoned.first_key_value()?;
+        let more = match poisoned.len() {
+            1 => String::new(),
+            count => format!(" (and {} more streams)", count - 1),
+        };
+        Some(format!("stream {name}{more}: the log takes no more events until a restart: {what}"))
+    }
+
     fn vitals(&self) -> Vitals {
-        let Meters { syncs, skipped } = &*self.meters;
+        let Meters { syncs, skipped, .. } = &*self.meters;
         Vitals { skipped: skipped.get(), syncs: syncs.get(), broker: None }
     }
 }

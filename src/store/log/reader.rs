@@ -11,6 +11,7 @@
 
 use std::rc::Rc;
 
+use crate::checksum::crc32c_append;
 use crate::event::{Cursor, Ordinal};
 use crate::limits::BLOCK_BYTES_MAX;
 use crate::store::{Piece, ReadError, Reader, Reading, Run};
@@ -321,7 +322,7 @@ impl Large {
         if bytes.len() < length {
             return Err(damaged(self.header.first));
         }
-        self.crc = crc32c::crc32c_append(self.crc, &bytes);
+        self.crc = crc32c_append(self.crc, &bytes);
         self.read += bytes.len() as u64;
         Ok(bytes)
     }

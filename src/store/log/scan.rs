@@ -180,6 +180,7 @@ mod tests {
 
     use super::super::header::BlockHeader;
     use super::*;
+    use crate::checksum::crc32c;
 
     /// A file that is only read.
     struct Fixed(Vec<u8>);
@@ -244,7 +245,7 @@ mod tests {
                 group: group as u64,
                 length: u32::try_from(length).unwrap(),
                 count: 1,
-                payload_crc: crc32c::crc32c(&payload),
+                payload_crc: crc32c(&payload),
             };
             let (bytes, check) = header.encode(self.header.salt, self.bytes.len() as u64);
             self.bytes.extend_from_slice(&bytes);

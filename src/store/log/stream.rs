@@ -128,6 +128,7 @@ impl<D: Disk> StreamStore for LogStream<D> {
             Ok(()) if self.shared.is_open() => self.shared.seal().await,
             other => other,
         };
+        self.shared.meters.poisoned.borrow_mut().remove(&self.shared.name);
         self.shared.health.replace(Health::Closed);
         self.shared.active_file.replace(None);
         synced
@@ -164,6 +165,7 @@ impl<D: Disk> Shared<D> {
         log::error!("stream {}: the log takes no more events: {what}", self.name);
         let mut health = self.health.borrow_mut();
         if matches!(*health, Health::Open) {
+            self.meters.poisoned.borrow_mut().insert(self.name.clone(), Arc::clone(&what));
             *health = Health::Poisoned(what);
         }
     }

@@ -1,5 +1,6 @@
 //! A file read through a window: bounded memory, few reads, for those who walk over blocks.
 
+use crate::checksum::crc32c_append;
 use std::io;
 
 use super::disk::{DiskFile, read_full};
@@ -85,7 +86,7 @@ impl<'a, F: DiskFile> Window<'a, F> {
             if bytes.is_empty() {
                 return Ok(false);
             }
-            crc = crc32c::crc32c_append(crc, bytes);
+            crc = crc32c_append(crc, bytes);
             position += bytes.len() as u64;
         }
         Ok(crc == found.header.payload_crc)

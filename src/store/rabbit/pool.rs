@@ -17,6 +17,7 @@ use log::{info, warn};
 use super::connection::{Connection, Opening};
 use super::fault::{Fault, of_stream};
 use super::places::{Address, Places};
+use crate::checksum::crc32c;
 use crate::clock::monotonic;
 use crate::config::Broker;
 use crate::limits::{BALANCER_ATTEMPTS_MAX, BROKER_TROUBLE_AGE};
@@ -102,8 +103,9 @@ impl Pool {
     }
 
     /// What was made so far.
-    pub(super) const fn made(&self) -> LinkCounts {
-        LinkCounts { opened: self.opened.get(), failed: self.failed.get() }
+    pub(super) fn made(&self) -> LinkCounts {
+        let open = self.connections.borrow().iter().filter(|(_, one)| one.alive()).count();
+        LinkCounts { opened: self.opened.get(), failed: self.failed.get(), open: open as u64 }
     }
 
     /// Makes sure that the broker can be reached.
@@ -436,7 +438,7 @@ impl Nodes {
         let mut readable = replicas;
         if !readable.is_empty() {
             // Streams spread over the replicas, each always at the same one.
-            let first = crc32c::crc32c(stream.as_bytes()) as usize % readable.len();
+            let first = crc32c(stream.as_bytes()) as usize % readable.len();
             readable.rotate_left(first);
         }
         readable.extend(leader);

@@ -377,6 +377,17 @@ pub(super) const METRICS: &[Metric] = &[
             }
         },
     ),
+    gauge(
+        "ess_broker_connections",
+        &["protocol"],
+        "Open connections to the broker, by protocol (`stream`, `amqp`).",
+        |view, out| {
+            if let Some(broker) = view.vitals.broker {
+                out.put(&["stream"], broker.streams.open);
+                out.put(&["amqp"], broker.amqp.open);
+            }
+        },
+    ),
     counter(
         "ess_broker_connections_opened_total",
         &["protocol"],
@@ -400,6 +411,23 @@ pub(super) const METRICS: &[Metric] = &[
             }
         },
     ),
+    gauge(
+        "ess_disk_free_bytes",
+        &[],
+        "What ess may still write to the disk of its data directory.",
+        |view, out| {
+            if let Some(disk) = view.disk {
+                out.put(&[], disk.free_bytes);
+            }
+        },
+    )
+    .in_bytes(),
+    gauge("ess_disk_size_bytes", &[], "Size of that disk.", |view, out| {
+        if let Some(disk) = view.disk {
+            out.put(&[], disk.size_bytes);
+        }
+    })
+    .in_bytes(),
     counter("process_cpu_seconds_total", &[], "Processor time of the process.", |view, out| {
         if let Some(process) = view.process {
             out.put(&[], process.busy);
