@@ -1,4 +1,4 @@
-//! When bytes arrived at a socket, by the kernel's clock: not when somebody found time to read them.
+//! When bytes arrived at a socket, by the kernel's clock: not when somebody came to read them.
 //!
 //! A reader of thousands of sockets takes as long as the server that wrote them. With the kernel's
 //! time stamps it may sleep meanwhile, which leaves the server all cores, and ask afterwards.
@@ -30,7 +30,7 @@ pub(crate) fn stamp(socket: &TcpStream) -> io::Result<()> {
 }
 
 /// Reads what is there: how many bytes, and when the last of them arrived, since 1970. `None` when
-/// nothing is there.
+/// nothing is.
 pub(crate) fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<(usize, Duration)>> {
     let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut control = [0_u64; CONTROL_WORDS];
@@ -40,8 +40,8 @@ pub(crate) fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<(
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of::<[u64; CONTROL_WORDS]>();
-    // SAFETY: the descriptor is open as long as `socket` is borrowed; the message names `buffer` and
-    // `control` with their lengths, and both live until after the call.
+    // SAFETY: the descriptor is open as long as `socket` is borrowed; the message names `buffer`
+    // and `control` with their lengths, and both live until after the call.
     let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
     let Ok(got) = usize::try_from(got) else {
         let error = io::Error::last_os_error();

@@ -15,7 +15,7 @@ use crate::doors::management::Publication;
 use crate::event::StreamName;
 use crate::net::{Sockets, Turnstile};
 use crate::registry::{EventStream, Removal};
-use crate::store::{AppendError, Receipt, Store, StoreError};
+use crate::store::{AppendError, Bounds, ReadError, Receipt, Store, StoreError};
 use crate::wait::Permits;
 
 use super::directory::Directory;
@@ -125,6 +125,18 @@ impl<S: Store> Shard<S> {
             }
         }
         if *destroys { self.store.destroy(name).await } else { self.store.remove(name).await }
+    }
+
+    /// What the stream of this event stream holds, whose home is here, and how many consumers came
+    /// through the event stream.
+    pub(super) async fn describe(
+        &self,
+        event_stream: &EventStream,
+    ) -> Result<(Bounds, usize), ReadError> {
+        match self.home(&event_stream.routing_key) {
+            Some(home) => home.describe(&event_stream.uuid).await,
+            None => Err(ReadError::Closed),
+        }
     }
 
     /// Ends the consumers here that came through this event stream.

@@ -28,7 +28,7 @@ pub(super) type Line = Sender<Request>;
 
 /// What a branch asks of its root, and tells it.
 pub(super) enum Request {
-    /// The branch has everything below `from`: what follows? Answered as soon as there is some.
+    /// The branch has all below `from`: what follows? Answered as soon as there is something.
     Pull { from: Ordinal, reply: Sender<Answer> },
     /// How it stands.
     Told(Told),

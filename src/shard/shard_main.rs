@@ -20,12 +20,12 @@ use crate::limits::{
 };
 use crate::net::{Listener, Socket, Sockets, Tls, Turnstile};
 use crate::registry::{EventStream, Removal};
+use crate::store::Store;
 use crate::store::amqp::Amqp;
 use crate::store::exchange::ExchangeStore;
 use crate::store::log::disk::{Io, RealDisk};
 use crate::store::log::{LogOptions, LogStore};
 use crate::store::rabbit::RabbitStore;
-use crate::store::{ReadError, Store};
 use crate::wait::Permits;
 
 use super::budget::Budget;
@@ -285,13 +285,9 @@ async fn read_mailbox<S: Store>(
                 });
             }
             Message::Describe { event_stream, reply } => {
-                let home = shard.home(&event_stream.routing_key);
+                let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
-                    let described = match home {
-                        Some(home) => home.describe(&event_stream.uuid).await,
-                        None => Err(ReadError::Closed),
-                    };
-                    let _ = reply.try_send(described);
+                    let _ = reply.try_send(shard.describe(&event_stream).await);
                 });
             }
             Message::Count { name, uuid, reply } => {

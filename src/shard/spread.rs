@@ -244,3 +244,94 @@ async fn read<S: Store>(home: Rc<Home<S>>, from: Cursor, asks: Receiver<Ask>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Timestamp;
+    use crate::store::Kind;
+
+    fn limb(spread: &Spread, shard: usize, given: u64, told: Told) -> Rc<Limb> {
+        let (line, _) = bounded(1);
+        let waiting = Cell::default();
+        let (given, told) = (Cell::new(given), Cell::new(told));
+        let limb = Rc::new(Limb { shard, line, given, told, waiting });
+        spread.limbs.borrow_mut().push(Rc::clone(&limb));
+        limb
+    }
+
+    fn told(taken: u64, consumers: usize) -> Told {
+        let traffic = Traffic { events_out: 10 * taken, ..Traffic::default() };
+        Told { taken, consumers, slowest: Some(Ordinal::new(taken)), traffic }
+    }
+
+    #[test]
+    fn a_newcomer_goes_where_the_fewest_are_and_in_doubt_home() {
+        let spread = Spread::default();
+        assert_eq!(spread.fewest(0, 9, 1), 0, "nowhere else");
+        assert_eq!(spread.fewest(1, 1, 3), 0, "the first of those without any");
+        assert_eq!(spread.fewest(1, 0, 3), 1);
+        limb(&spread, 0, 5, told(5, 5));
+        assert_eq!(spread.fewest(1, 6, 3), 2);
+        // Three of these have not arrived yet.
+        let other = limb(&spread, 2, 7, told(4, 2));
+        assert_eq!([spread.fewest(1, 6, 3), spread.fewest(1, 5, 3)], [0, 1]);
+        assert_eq!((spread.consumers(), spread.slowest()), (10, Some(Ordinal::new(4))));
+        other.told.set(told(7, 1));
+        assert_eq!(spread.fewest(1, 5, 3), 2, "most of them have left");
+    }
+
+    #[test]
+    fn a_pull_waits_for_the_next_block_or_the_end() {
+        let (spread, from) = (Spread::default(), Ordinal::new(1));
+        let limb = limb(&spread, 0, 1, told(1, 1));
+        let mut tail = Tail::new(from, 1000);
+        let pull = |from| {
+            let (reply, answer) = bounded(1);
+            (Pull { from, reply }, answer)
+        };
+        let (first, answer) = pull(from);
+        spread.pulled(&limb, &tail, first);
+        assert!(answer.is_empty(), "there is nothing yet");
+        let (kind, timestamp) = (Kind::Poison, Timestamp::EPOCH);
+        let block = Block { first: from, count: 1, timestamp, kind, bytes: bytes::Bytes::new() };
+        tail.push(&block);
+        spread.shown(&block);
+        assert!(matches!(answer.try_recv(), Ok(Answer::Blocks(blocks)) if blocks == [block]));
+        // Who comes later is answered at once.
+        let (late, answer) = pull(from);
+        spread.pulled(&limb, &tail, late);
+        assert!(matches!(answer.try_recv(), Ok(Answer::Blocks(blocks)) if blocks.len() == 1));
+        let (waiting, answer) = pull(from.next());
+        spread.pulled(&limb, &tail, waiting);
+        spread.end(Ending::Missing);
+        assert!(matches!(answer.try_recv(), Ok(Answer::Ended(Ending::Missing))));
+        let (after, answer) = pull(from);
+        spread.pulled(&limb, &tail, after);
+        assert!(matches!(answer.try_recv(), Ok(Answer::Ended(Ending::Missing))));
+    }
+
+    #[test]
+    fn what_passed_through_a_branch_is_not_forgotten_when_it_goes() {
+        let spread = Spread::default();
+        let (one, two) = (limb(&spread, 0, 2, told(2, 0)), limb(&spread, 2, 3, told(3, 0)));
+        let out = || spread.traffic().events_out;
+        assert_eq!(out(), 50);
+        spread.remove(&one);
+        spread.remove(&one);
+        assert_eq!((out(), spread.branches()), (50, 1));
+        spread.release_all();
+        assert!(two.line.is_closed());
+        assert_eq!((out(), spread.branches()), (50, 0));
+        spread.remove(&two);
+        assert_eq!(out(), 50);
+    }
+
+    #[test]
+    #[should_panic(expected = "a consumer's place is one in the tail that was")]
+    fn nobody_is_let_go_who_has_consumers_on_the_way() {
+        let spread = Spread::default();
+        limb(&spread, 0, 1, Told::default());
+        spread.release_all();
+    }
+}

@@ -1,5 +1,5 @@
-//! A stream that several shards serve: each consumer is sent what it would be by one, and ends as it
-//! would; what is counted is counted once.
+//! A stream that several shards serve: each consumer is sent what it would be by one, and ends as
+//! it would; what is counted is counted once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -36,7 +36,7 @@ on_two_shards!(
     who_resumes_after_a_kill_misses_nothing,
 );
 
-/// From so many consumers on the home shard on, the next ones go to the other, until it has as many.
+/// From so many consumers on the home shard on, the next go to the other, until it has as many.
 const ENOUGH: usize = 4;
 const SPREAD: [&str; 2] = ["--spread-consumers", "4"];
 const DELETED: (u16, &str) = (1000, "The stream has been deleted");

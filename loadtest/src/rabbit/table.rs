@@ -103,6 +103,7 @@ mod tests {
         let rounds = |rates: [f64; 3]| rates.map(taken).to_vec();
         let found = Found {
             bare_replay: rounds([1e6, 2e6, 9e6]),
+            relay_replay: rounds([1e6, 1.5e6, 4e6]),
             ess_replay: rounds([1e6, 3e6, 1.5e6]),
             bare_live: rounds([4e5; 3]),
             ess_live: rounds([2e5; 3]),

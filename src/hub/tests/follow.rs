@@ -57,8 +57,8 @@ proptest! {
                 prop_assert!(bytes == block.bytes);
             }
         }
-        let beyond = stream.tail.follow(stream.ceiling(), bytes_max, blocks_max);
-        prop_assert_eq!(beyond, Follow::Nothing);
+        let found = stream.tail.follow(stream.ceiling(), bytes_max, blocks_max);
+        prop_assert_eq!(found, Follow::Nothing);
     }
 }
 
