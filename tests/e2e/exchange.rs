@@ -261,7 +261,7 @@ fn each_refusal_is_one_line_that_says_what_to_do_and_no_secret() {
     ] {
         let arguments = [&["--store", "exchange"], more].concat();
         let server = Server::start_at_broker(&url, 1, SETUPS[1], &arguments);
-        let line = server.logged("RabbitMQ", 1);
+        let line = server.logged("WARN ess::store", 1);
         assert!(line.contains(expected), "{line}");
         wait_until("readyz to tell", || server.ask("/readyz").0 == 503);
         let (_, text) = server.ask("/readyz");

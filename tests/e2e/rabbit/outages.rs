@@ -145,7 +145,7 @@ fn each_refusal_of_a_broker_is_one_line_that_says_what_to_do() {
         (broker.url(), amqp, "it speaks another protocol; is this its stream port?"),
     ] {
         let server = Server::start_at_broker(&url, stream_port, setup, &[]);
-        let line = server.logged("RabbitMQ", 1);
+        let line = server.logged("WARN ess::store", 1);
         assert!(line.contains(expected), "{line}");
         assert!(!line.contains("s3cret"), "{line}");
         let (status, text) = server.ask("/readyz");
