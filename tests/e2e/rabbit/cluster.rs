@@ -44,6 +44,8 @@ fn consumers_lose_nothing_when_the_leader_is_killed_and_publishes_follow_it() {
     let confirmed = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Also when something fails here: the scope waits for the writer.
+        let _stopped = Stopped(&stop);
         let consumers: Vec<_> = (0..CONSUMERS)
             .map(|n| {
                 let (server, stream) = &services[n % 2];
@@ -89,6 +91,15 @@ fn consumers_lose_nothing_when_the_leader_is_killed_and_publishes_follow_it() {
     }
 }
 
+/// Stops the writer when dropped.
+struct Stopped<'a>(&'a AtomicBool);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Publishes by any node that takes it, and counts what was confirmed.
 fn write(publishers: [Publisher; NODES], confirmed: &AtomicU64, stop: &AtomicBool) {
     let mut nodes = publishers.iter().cycle();
@@ -114,7 +125,7 @@ fn newcomers(cluster: &mut Cluster, dead: usize) {
     let (all, stream) = serve(cluster, &cluster.url());
     let url = all.url(&stream.uuid, "stream_from_ordinal=0");
     assert_eq!(ordinal_of(&Listener::open(all.public(), &url).text()), 0);
-    assert_eq!(all.ask("/readyz").0, 200, "there are other nodes");
+    wait_until("readyz to be well, for there are other nodes", || all.ask("/readyz").0 == 200);
     let (one, _) = serve(cluster, &cluster.node(dead).url());
     wait_until("readyz to tell", || {
         let (status, text) = one.ask("/readyz");
