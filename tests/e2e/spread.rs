@@ -1,10 +1,9 @@
 //! A stream that several shards serve: each consumer is sent what it would be by one, and ends as
 //! it would; what is counted is counted once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::{Frame, Scrape, Server, Setup, Wire, ordinal_of, wait_until};
+use crate::support::{Frame, Scrape, Server, Setup, Stop, Wire, ordinal_of, wait_until};
 
 /// Each driver, with a second shard to spread to.
 macro_rules! on_two_shards {
@@ -147,12 +146,13 @@ fn every_start_leads_to_the_same_events(setup: Setup) {
 fn nothing_after_the_101_is_missed(setup: Setup) {
     let server = Server::start(setup, &SPREAD);
     let stream = server.create("busy");
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     thread::scope(|scope| {
+        let _end = stop.at_the_latest();
         let api = server.clone();
         let (id, stop) = (stream.id, &stop);
         let publisher = scope.spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.told() {
                 api.publish_lines(id, &lines(5));
             }
         });
@@ -166,7 +166,7 @@ fn nothing_after_the_101_is_missed(setup: Setup) {
             assert!(first <= after.first, "{first} came first, {} was missed", after.first);
             consumers.push((wire, first));
         }
-        stop.store(true, Ordering::Relaxed);
+        stop.tell();
         publisher.join().expect("the publisher never fails");
         let last = server.publish(stream.id, "last").last;
         for (wire, first) in &mut consumers {

@@ -1,9 +1,8 @@
 //! Where a consumer starts: every way of saying it, over every library.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::{Foreign, Library, Published, Server, Setup, everywhere, ordinal_of};
+use crate::support::{Foreign, Library, Published, Server, Setup, Stop, everywhere, ordinal_of};
 
 everywhere!(by_ordinal, by_time, from_now_on, wrong_starts);
 
@@ -122,12 +121,13 @@ fn from_now_on(setup: Setup) {
 
     // The same while a publisher runs.
     let stream = server.create("busy");
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     thread::scope(|scope| {
+        let _end = stop.at_the_latest();
         let api = server.clone();
         let (id, stop) = (stream.id, &stop);
         let publisher = scope.spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.told() {
                 api.publish_lines(id, "a\nb\nc\nd\ne\n");
             }
         });
@@ -146,7 +146,7 @@ fn from_now_on(setup: Setup) {
             }
             consumer.close(1000, "");
         }
-        stop.store(true, Ordering::Relaxed);
+        stop.tell();
         publisher.join().expect("the publisher never fails");
     });
 }

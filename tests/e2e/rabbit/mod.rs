@@ -18,7 +18,7 @@ mod tls;
 
 use serde_json::json;
 
-use crate::support::{Broker, EventStream, Publisher, Server, Setup};
+use crate::support::{Broker, EventStream, Listener, Publisher, Server, Setup, ordinal_of};
 
 /// Both drivers and numbers of shards, without all their combinations: starting is what takes time.
 const SETUPS: [Setup; 2] =
@@ -39,4 +39,17 @@ fn on_shared(setup: Setup) -> (Server, Publisher) {
 /// A stream name of this test's own.
 fn name(test: &str, setup: Setup) -> String {
     format!("{test}-{}-{}", setup.driver, setup.shards)
+}
+
+/// Reads from the first event of a stream until "the end"; how many there were before it.
+fn read_all(mut client: Listener) -> u64 {
+    let mut next = 0;
+    loop {
+        let text = client.text();
+        assert_eq!(ordinal_of(&text), next, "in order, without gap or double");
+        if text.starts_with("the end|") {
+            return next;
+        }
+        next += 1;
+    }
 }

@@ -1,13 +1,11 @@
 //! The broker's bad days: consumers stay, and miss nothing.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::support::{
-    Broker, Foreign, Library, Listener, Publisher, Server, ordinal_of, wait_until,
-};
+use crate::support::{Broker, Foreign, Library, Listener, Publisher, Server, Stop, wait_until};
 
-use super::{SETUPS, declared};
+use super::{SETUPS, declared, read_all};
 
 const CONSUMERS: usize = 100;
 const ROUNDS: usize = 5;
@@ -19,33 +17,24 @@ fn a_hundred_consumers_lose_nothing_when_the_broker_is_killed_again_and_again() 
     let server = Server::start_on(&broker, SETUPS[0], &[]);
     let stream = declared(&server, &publisher, "survivors");
     let confirmed = AtomicU64::new(0);
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     // Some from now on, some replaying, all of them through every outage.
     let urls: Vec<_> = (0..CONSUMERS)
         .map(|n| server.url(&stream.uuid, if n % 2 == 0 { "" } else { "stream_from_ordinal=0" }))
         .collect();
     let address = server.public();
     thread::scope(|scope| {
+        let _end = stop.at_the_latest();
         let consumers: Vec<_> = urls
             .iter()
             .map(|url| {
-                let mut client = Listener::open(address, url);
-                scope.spawn(move || {
-                    let mut next = 0;
-                    loop {
-                        let text = client.text();
-                        assert_eq!(ordinal_of(&text), next, "in order, without gap or double");
-                        if text.starts_with("the end|") {
-                            return next;
-                        }
-                        next += 1;
-                    }
-                })
+                let client = Listener::open(address, url);
+                scope.spawn(move || read_all(client))
             })
             .collect();
         let (stop, confirmed) = (&stop, &confirmed);
         let writer = scope.spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.told() {
                 // Fails while the broker is away; what was confirmed counts.
                 if publisher.publish_all("", "survivors", &["event"], 20).is_ok() {
                     confirmed.fetch_add(20, Ordering::Relaxed);
@@ -62,7 +51,7 @@ fn a_hundred_consumers_lose_nothing_when_the_broker_is_killed_again_and_again() 
         }
         let before = confirmed.load(Ordering::Relaxed);
         wait_until("events to flow again", || confirmed.load(Ordering::Relaxed) > before + 200);
-        stop.store(true, Ordering::Relaxed);
+        stop.tell();
         let publisher = writer.join().expect("the writer ends");
         publisher.publish("survivors", "the end");
         for consumer in consumers {

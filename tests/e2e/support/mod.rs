@@ -21,6 +21,7 @@ mod foreign;
 mod listener;
 mod scrape;
 mod server;
+mod stop;
 mod toolchain;
 mod wire;
 
@@ -34,6 +35,7 @@ pub(crate) use foreign::{Foreign, Library};
 pub(crate) use listener::{Listener, Seen};
 pub(crate) use scrape::Scrape;
 pub(crate) use server::{Server, Setup, binary, free_port};
+pub(crate) use stop::Stop;
 pub(crate) use toolchain::{contract_python, node_path, python};
 pub(crate) use wire::{Frame, Wire, handshake};
 
