@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure, Outcome};
 use super::say;
-use crate::config::{BrokerHost, Config, Resolved, StoreKind, preflight};
+use crate::config::{Config, Resolved, StoreKind, preflight};
 use crate::observe::logging;
 
 /// Checks, starts the log, serves until told to stop.
@@ -36,9 +36,9 @@ pub(super) fn run(resolved: Resolved) -> Outcome {
 fn greeting(config: &Config) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let data_dir = config.data_dir.display();
-    let place = |host: &BrokerHost| format!("{}:{}", host.name, host.port);
     let broker = config.broker.as_ref();
-    let broker = broker.map(|one| one.hosts.iter().map(place).collect::<Vec<_>>().join(", "));
+    let broker =
+        broker.map(|one| one.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     match (config.store, broker) {
         (StoreKind::RabbitMq, Some(broker)) => {
             format!("ess {version}: events in RabbitMQ Streams at {broker}, database in {data_dir}")

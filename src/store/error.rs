@@ -104,6 +104,13 @@ impl fmt::Display for StoreError {
     }
 }
 
+/// Says of what was in vain at one place, and `why`, where else it was.
+pub(super) fn nor_at(why: &mut Arc<str>, others: &[String]) {
+    if !others.is_empty() {
+        *why = format!("{why}; nor at {}", others.join(", ")).into();
+    }
+}
+
 impl std::error::Error for AppendError {}
 impl std::error::Error for ReadError {}
 impl std::error::Error for StoreError {}

@@ -46,6 +46,7 @@ use crate::event::{Cursor, Ordinal, StreamName, Timestamp};
 
 pub use block::{Block, Kind, Piece, Run};
 pub use declaration::{Declaration, DeclareError, Declared};
+use error::nor_at;
 pub use error::{AppendError, ReadError, StoreError};
 pub use glance::{Glance, Pace};
 pub use memory::{MemoryReader, MemoryStore, MemoryStream};

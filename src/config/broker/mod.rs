@@ -9,6 +9,7 @@ mod settle;
 mod url;
 mod words;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,6 +73,13 @@ pub struct BrokerHost {
     pub name: String,
     /// Of AMQP 0.9.1, not of the stream protocol.
     pub port: u16,
+}
+
+impl fmt::Display for BrokerHost {
+    /// `name:port`, for people.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.name, self.port)
+    }
 }
 
 /// The broker and how it is reached.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::store::{AppendError, DeclareError, ReadError};
+use crate::store::{AppendError, DeclareError, ReadError, nor_at};
 
 /// Why something could not be done. Cheap to clone: many wait for one connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,10 +52,8 @@ impl Fault {
     /// The same, where other places were tried in vain too.
     #[must_use]
     pub(super) fn nor_at(mut self, others: &[String]) -> Self {
-        if let Self::Unreachable { why, .. } = &mut self
-            && !others.is_empty()
-        {
-            *why = format!("{why}; nor at {}", others.join(", ")).into();
+        if let Self::Unreachable { why, .. } = &mut self {
+            nor_at(why, others);
         }
         self
     }

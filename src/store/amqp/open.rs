@@ -35,13 +35,9 @@ pub(super) async fn open(
             Err(fault) => first = first.or(Some(fault)),
         }
     }
-    let others: Vec<_> = broker.hosts.iter().skip(1).map(|host| place(host).to_string()).collect();
+    let others: Vec<_> = broker.hosts.iter().skip(1).map(ToString::to_string).collect();
     #[expect(clippy::expect_used, reason = "the configuration sees to that")]
     Err(first.expect("a broker has a host").nor_at(&others))
-}
-
-fn place(host: &BrokerHost) -> Arc<str> {
-    format!("{}:{}", host.name, host.port).into()
 }
 
 async fn open_at(
@@ -50,7 +46,7 @@ async fn open_at(
     tls: Option<&Tls>,
     purpose: &str,
 ) -> Result<Connection, Fault> {
-    let place = place(host);
+    let place: Arc<str> = host.to_string().into();
     let arguments = arguments(host, broker, tls, purpose);
     match timeout(broker.connect_timeout, Box::pin(Connection::open(&arguments))).await {
         Ok(Ok(connection)) => Ok(connection),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::proto::rabbit::Code;
 use crate::proto::rabbit::handshake::Refused;
-use crate::store::{AppendError, ReadError};
+use crate::store::{AppendError, ReadError, nor_at};
 
 /// Why something could not be done. Cheap to clone: many wait for one connection.
 #[derive(Clone, Debug)]
@@ -39,10 +39,8 @@ pub(super) enum Fault {
 impl Fault {
     /// The same, where other places were tried in vain too.
     pub(super) fn nor_at(mut self, others: &[String]) -> Self {
-        if let Self::Unreachable { why, .. } = &mut self
-            && !others.is_empty()
-        {
-            *why = format!("{why}; nor at {}", others.join(", ")).into();
+        if let Self::Unreachable { why, .. } = &mut self {
+            nor_at(why, others);
         }
         self
     }
