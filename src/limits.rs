@@ -58,8 +58,11 @@ pub const TAIL_ENTRIES_MAX: usize = 32 * 1024;
 /// Connections the kernel holds for a shard that is busy: a burst of thousands loses none.
 pub const LISTEN_BACKLOG: i32 = 4096;
 
-/// Most bytes handed to a socket in one system call: a tail's chunk.
+/// Largest `--send-bytes`, what is handed to a socket in one system call: a tail's chunk.
 pub const SEND_BYTES_MAX: usize = TAIL_CHUNK_BYTES;
+
+/// Smallest `--send-bytes`: a small event; below this a system call would carry nothing but parts.
+pub const SEND_BYTES_FLOOR: u64 = 128;
 
 /// Most bytes one consumer is sent before others get a turn: about 0.3 ms of copying.
 pub const TURN_BYTES_MAX: usize = 1024 * 1024;

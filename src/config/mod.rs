@@ -69,6 +69,8 @@ pub struct Config {
     pub event_bytes_max: usize,
     /// Framed events kept in memory for each stream, in bytes (`--tail-bytes`).
     pub tail_bytes: usize,
+    /// Most that is handed to a consumer's socket at once, in bytes (`--send-bytes`).
+    pub send_bytes: usize,
     /// Consumers on its home shard from which on a stream spreads over other shards; 0 for never
     /// (`--spread-consumers`).
     pub spread_consumers: u64,
@@ -159,6 +161,7 @@ mod tests {
         assert_eq!(config.retain_interval, Duration::from_secs(10));
         assert_eq!(config.event_bytes_max, 32 * 1024 * 1024);
         assert_eq!(config.tail_bytes, 8 * 1024 * 1024);
+        assert_eq!(config.send_bytes, 256 * 1024);
         assert_eq!(config.spread_consumers, 0);
         assert_eq!(config.stall_timeout, Duration::from_secs(60));
         assert_eq!(config.ping_interval, Duration::from_secs(20));

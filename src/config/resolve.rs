@@ -275,6 +275,7 @@ impl Config {
             retain_interval: Duration::ZERO,
             event_bytes_max: 0,
             tail_bytes: 0,
+            send_bytes: 0,
             spread_consumers: 0,
             stall_timeout: Duration::ZERO,
             ping_interval: Duration::ZERO,

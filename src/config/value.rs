@@ -14,8 +14,8 @@ use super::quantity::{
 };
 use super::{Driver, Fsync, LogFormat};
 use crate::limits::{
-    EVENT_BYTES_CEILING, METRICS_STREAMS_MAX, PERIOD_MILLIS_MAX, PERIOD_MILLIS_MIN, SHARDS_MAX,
-    TAIL_BYTES_CEILING, TAIL_BYTES_FLOOR,
+    EVENT_BYTES_CEILING, METRICS_STREAMS_MAX, PERIOD_MILLIS_MAX, PERIOD_MILLIS_MIN,
+    SEND_BYTES_FLOOR, SEND_BYTES_MAX, SHARDS_MAX, TAIL_BYTES_CEILING, TAIL_BYTES_FLOOR,
 };
 
 /// A value, or what is wrong with its text.
@@ -185,6 +185,11 @@ pub(super) fn tail_bytes(text: &str) -> Read<usize> {
     size(text, TAIL_BYTES_FLOOR, TAIL_BYTES_CEILING)
 }
 
+/// What a consumer is sent at once.
+pub(super) fn send_bytes(text: &str) -> Read<usize> {
+    size(text, SEND_BYTES_FLOOR, SEND_BYTES_MAX as u64)
+}
+
 /// A count that may be 0.
 pub(super) fn count(text: &str) -> Read<u64> {
     text.parse().map_err(|_| "is not a count; expected a whole number, 0 for none".into())
@@ -322,6 +327,8 @@ mod tests {
         assert!(driver("uring").is_err());
         assert_eq!(log_folder("-"), Ok(None));
         assert!(log_folder("logs{}").is_err() && log_folder("$ENV{HOME}").is_err());
+        assert!(send_bytes("128").is_ok() && send_bytes("256KiB").is_ok());
+        assert!(send_bytes("127").is_err() && send_bytes("262145").is_err());
         assert_eq!(level("Debug"), Ok(LevelFilter::Debug));
         assert!(level("verbose").is_err());
         assert_eq!((metrics_streams("0"), metrics_streams("1000")), (Ok(0), Ok(1_000)));
@@ -336,8 +343,8 @@ mod tests {
                 driver(&text).err(), switch(&text).err(), ingress_location(&text).err(),
                 origin(&text).err(), fsync(&text).err(), period(&text).err(),
                 retain_age(&text).err(), retain_bytes(&text).err(), retain_events(&text).err(),
-                event_bytes(&text).err(), tail_bytes(&text).err(), count(&text).err(),
-                level(&text).err(),
+                event_bytes(&text).err(), tail_bytes(&text).err(), send_bytes(&text).err(),
+                count(&text).err(), level(&text).err(),
             ];
             for refusal in refusals.into_iter().flatten() {
                 prop_assert!(refusal.contains("; expected "), "{}", refusal);

@@ -1,8 +1,8 @@
 //! The newest part of a stream in memory, already framed.
 //!
 //! ```text
-//!  entries   | 7..9 @0 | 10 POISON | 11..40 @310 | 41..44 @5120 |   one a block, oldest first
-//!  chunks    [ 7 8 9 11 12 13 … 40 ][ 41 42 43 44 …          ]      frames, back to back
+//!  entries   | 7..9 @0 | 10 POISON | 11..42 @310 | 43..44 @3520 |   where some lie, oldest first
+//!  chunks    [ 7 8 9 11 12 13 … 42 ][ 43 44 …                ]      frames, back to back
 //!             ^ start                                 ^ end          byte positions, ever growing
 //! ```
 //!
@@ -26,6 +26,8 @@ pub use follow::Follow;
 pub struct Tail {
     entries: VecDeque<Entry>,
     chunks: VecDeque<Chunk>,
+    /// Empty: what the chunk that left last was in.
+    spare: Option<Vec<u8>>,
     /// Position of the first byte still held.
     start: u64,
     /// Position right after the last byte.
@@ -71,7 +73,8 @@ pub enum Next<'a> {
     Behind,
 }
 
-/// One block's share of the tail, or several blocks of the same kind and timestamp.
+/// Some events of the same kind and timestamp, one after the other; of those that are sent so few
+/// that walking over their frames costs little.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     first: Ordinal,
@@ -99,6 +102,20 @@ enum Stand {
 struct Chunk {
     position: u64,
     bytes: Vec<u8>,
+}
+
+/// Frames of an entry.
+const ENTRY_FRAMES_MAX: u64 = 32;
+
+/// A full chunk may have this part of a chunk to spare.
+const SPARE_SHARE: usize = 16;
+
+impl Entry {
+    /// The entry of a block's event `first`, which lies at `position`; it holds nothing yet.
+    const fn beginning(block: &Block, first: Ordinal, position: u64) -> Self {
+        let Block { timestamp, kind, .. } = *block;
+        Self { first, next: first, timestamp, kind, position }
+    }
 }
 
 impl Chunk {
@@ -135,6 +152,7 @@ impl Tail {
         Self {
             entries: VecDeque::new(),
             chunks: VecDeque::new(),
+            spare: None,
             start: 0,
             end: 0,
             floor: ceiling,
@@ -172,29 +190,49 @@ impl Tail {
         assert!(block.first == self.ceiling, "blocks arrive in order");
         assert!(block.count > 0, "a block has events");
         assert!(block.kind != Kind::Poison || block.count == 1, "a POISON stands alone");
-        let frames = if block.kind == Kind::Framed { block.count } else { 0 };
-        assert!(frames_in(&block.bytes) == Some(frames), "a frame an event, or no bytes");
         let position = self.end;
         let new_chunk = self.put(&block.bytes);
         self.ceiling = block.next();
-        match self.entries.back_mut() {
-            Some(last)
-                if last.kind == Kind::Framed
-                    && block.kind == Kind::Framed
-                    && last.timestamp == block.timestamp
-                    && !new_chunk =>
-            {
-                last.next = block.next();
-            }
-            _ => self.entries.push_back(Entry {
-                first: block.first,
-                next: block.next(),
-                timestamp: block.timestamp,
-                kind: block.kind,
-                position,
-            }),
+        if block.kind == Kind::Framed {
+            self.note_frames(block, position, new_chunk);
+        } else {
+            assert!(block.bytes.is_empty(), "what isn't sent has no bytes");
+            let entry = Entry::beginning(block, block.first, position);
+            self.entries.push_back(Entry { next: block.next(), ..entry });
         }
         self.trim();
+    }
+
+    /// Notes where the frames of a block lie that begins at `position`.
+    fn note_frames(&mut self, block: &Block, position: u64, new_chunk: bool) {
+        let (mut rest, mut at, mut next) = (&*block.bytes, position, block.first);
+        let joins = |last: &&mut Entry| {
+            last.kind == Kind::Framed && last.timestamp == block.timestamp && !new_chunk
+        };
+        let mut room = match self.entries.back_mut().filter(joins) {
+            Some(last) => ENTRY_FRAMES_MAX.saturating_sub(last.next.since(last.first)),
+            None => 0,
+        };
+        while !rest.is_empty() {
+            if room == 0 {
+                self.entries.push_back(Entry::beginning(block, next, at));
+                room = ENTRY_FRAMES_MAX;
+            }
+            let begun = next;
+            while next.since(begun) < room && !rest.is_empty() {
+                let frame = frame_len(rest).and_then(|frame| usize::try_from(frame).ok());
+                let behind = frame.and_then(|frame| rest.get(frame..));
+                #[expect(clippy::expect_used, reason = "a caller's fault, told by `push`")]
+                let behind = behind.expect("a frame an event");
+                at += (rest.len() - behind.len()) as u64;
+                (rest, next) = (behind, next.next());
+            }
+            if let Some(last) = self.entries.back_mut() {
+                last.next = next;
+            }
+            room = 0;
+        }
+        assert!(next == block.next(), "a frame an event");
     }
 
     /// Appends to the newest chunk, or to a new one when they don't fit: then answers true.
@@ -216,10 +254,23 @@ impl Tail {
                 return false;
             }
             // Nothing is added to it any more: what it holds is what the budget counts.
-            chunk.shrink_to_fit();
+            if chunk.capacity() - chunk.len() > self.bounds.chunk_bytes / SPARE_SHARE {
+                chunk.shrink_to_fit();
+            }
         }
-        self.chunks.push_back(Chunk { position, bytes: bytes.to_vec() });
+        let mut chunk = self.fresh_chunk(bytes.len());
+        chunk.extend_from_slice(bytes);
+        self.chunks.push_back(Chunk { position, bytes: chunk });
         true
+    }
+
+    /// Room for a chunk that begins with so many bytes: who has filled one fills the next.
+    fn fresh_chunk(&mut self, bytes: usize) -> Vec<u8> {
+        match self.spare.take() {
+            Some(spare) if spare.capacity() >= bytes => spare,
+            _ if self.chunks.is_empty() => Vec::with_capacity(bytes),
+            _ => Vec::with_capacity(bytes.max(self.bounds.chunk_bytes)),
+        }
     }
 
     /// Lets the oldest chunks go while a bound is exceeded, never the newest one.
@@ -228,7 +279,12 @@ impl Tail {
         while self.chunks.len() > 1
             && (self.bytes() > bytes_max as u64 || self.entries.len() > entries_max)
         {
-            self.chunks.pop_front();
+            let left = self.chunks.pop_front().map(|Chunk { bytes, .. }| bytes);
+            // The memory of a full one serves again: fresh pages cost more than what is put there.
+            self.spare = left.filter(|chunk| chunk.capacity() == self.bounds.chunk_bytes);
+            if let Some(spare) = &mut self.spare {
+                spare.clear();
+            }
             self.start = self.chunks.front().map_or(self.end, |chunk| chunk.position);
             while self.entries.front().is_some_and(|entry| entry.position < self.start) {
                 self.forget_entry();
@@ -250,7 +306,8 @@ impl Tail {
         }
     }
 
-    /// What a consumer at `place` is owed next, at most `bytes_max` bytes of it.
+    /// What a consumer at `place` is owed next, at most `bytes_max` bytes of it: whole frames, or a
+    /// part of one that is more.
     ///
     /// # Panics
     ///
@@ -292,7 +349,7 @@ impl Tail {
     }
 
     /// The bytes from `from`, at `position` in the framed entry `index`, to the end of its chunk,
-    /// the next POISON or `bytes_max`, whichever comes first.
+    /// the next POISON or `bytes_max`, whichever comes first; whole frames, unless one is more.
     fn frames(&self, index: usize, from: Cursor, position: u64, bytes_max: usize) -> Next<'_> {
         let chunk = self.chunk_of(position);
         let mut last = index;
@@ -310,8 +367,13 @@ impl Tail {
         if bytes.len() <= bytes_max {
             return Next::Bytes(bytes, Place { cursor: Cursor::before(end), hint: Some(stop) });
         }
-        let cut = position + bytes_max as u64;
-        Next::Bytes(slice(chunk, position, cut), self.place_of(cut, from, position))
+        let mut place = self.place_of(position + bytes_max as u64, from, position);
+        let mut cut = position + bytes_max as u64;
+        if cut - place.cursor.sent > position {
+            cut -= place.cursor.sent;
+            place = Place { cursor: Cursor::before(place.cursor.ordinal), hint: Some(cut) };
+        }
+        Next::Bytes(slice(chunk, position, cut), place)
     }
 
     /// Where entry `index` ends in `chunk`, and the ordinal after it.
@@ -430,14 +492,4 @@ fn slice(chunk: &Chunk, from: u64, to: u64) -> &[u8] {
     assert!(chunk.position <= from && from <= to && to <= chunk.end(), "inside the chunk");
     #[expect(clippy::cast_possible_truncation, reason = "a chunk's length is a usize")]
     &chunk.bytes[(from - chunk.position) as usize..(to - chunk.position) as usize]
-}
-
-/// How many frames `bytes` are; `None` when they aren't whole frames.
-fn frames_in(mut bytes: &[u8]) -> Option<u32> {
-    let mut count = 0;
-    while !bytes.is_empty() {
-        bytes = bytes.get(usize::try_from(frame_len(bytes)?).ok()?..)?;
-        count += 1;
-    }
-    Some(count)
 }

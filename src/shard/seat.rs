@@ -16,7 +16,6 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 
 use crate::hub::{Outcome, Place, Stretch, Tail};
-use crate::limits::SEND_BYTES_MAX;
 use crate::net::send_now;
 use crate::store::Store;
 
@@ -59,28 +58,31 @@ impl<S: Store> Seat<S> {
         self.place.take()
     }
 
-    /// Brings the consumer to the ceiling of `tail`, or sets a pump to work that does. `stretch` is
-    /// what the one before was sent: most are owed the same.
+    /// Sends the consumer what follows for it in `tail`, once, or sets a pump to work that brings
+    /// it to the ceiling. `stretch` is what the one before was sent: most are owed the same.
+    /// Whether it is owed more then, without a pump.
     pub(super) fn serve<'a>(
         &self,
         tail: &'a Tail,
         stretch: &mut Option<Stretch<'a>>,
         passed: &mut Passed,
-    ) {
-        while let Some(place) = self.place.get() {
+    ) -> bool {
+        if let Some(place) = self.place.get() {
             if place.cursor.ordinal >= tail.ceiling() {
-                return;
+                return false;
             }
             if stretch.is_none_or(|stretch| stretch.from() != place) {
-                *stretch = Stretch::of(tail, place, SEND_BYTES_MAX);
+                *stretch = Stretch::of(tail, place, self.session.send_bytes());
             }
-            match stretch {
-                Some(stretch) if self.send(tail, stretch, passed) => {}
-                _ => break,
+            if let Some(stretch) = stretch
+                && self.send(tail, stretch, passed)
+            {
+                return stretch.end().cursor.ordinal < tail.ceiling();
             }
         }
         self.session.advance();
         self.place.set(self.session.goes_along(tail));
+        false
     }
 
     /// Sends `stretch`, which begins where the consumer stands. False when it is more than the

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::clock::Tick;
 use crate::event::{Cursor, Reason};
 use crate::hub::{Consumer, Outcome, Place, Step, Tail};
-use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, SEND_BYTES_MAX, TURN_BYTES_MAX};
+use crate::limits::{CLOSE_TIMEOUT, FAULT_TIMEOUT, TURN_BYTES_MAX};
 use crate::net::Parked;
 use crate::proto::http::RequestId;
 use crate::proto::websocket::frame::{Opcode, put_header};
@@ -109,8 +109,9 @@ impl<S: Store> Session<S> {
     }
 
     fn drive_on(&self, tail: &Tail, consumer: &mut Consumer, told: &mut Sent) -> Drive {
+        let bytes_max = self.send_bytes();
         loop {
-            let (sent, whole) = match consumer.step(tail, SEND_BYTES_MAX) {
+            let (sent, whole) = match consumer.step(tail, bytes_max) {
                 Step::Idle => {
                     self.progress.set(self.home.shard.now());
                     return Drive::Idle;
@@ -146,6 +147,11 @@ impl<S: Store> Session<S> {
                 return Drive::More;
             }
         }
+    }
+
+    /// Most that it is sent at once, in bytes.
+    pub(super) fn send_bytes(&self) -> usize {
+        self.home.shard.config.send_bytes
     }
 
     /// The consumer. It goes along with others no more, until it is found at the ceiling again.

@@ -1,8 +1,36 @@
 //! The WebSocket protocol itself: handshakes, frames, pings, the ends of connections.
 
-use crate::support::{Foreign, Frame, Server, Setup, Wire, everywhere, handshake, wait_until};
+use crate::support::{
+    Foreign, Frame, Scrape, Server, Setup, Wire, everywhere, handshake, ordinal_of, wait_until,
+};
 
-everywhere!(handshakes, client_data_is_ignored, pings, violations, closing, silent_peers);
+everywhere!(
+    sends_are_as_large_as_is_asked_for,
+    handshakes,
+    client_data_is_ignored,
+    pings,
+    violations,
+    closing,
+    silent_peers
+);
+
+/// Counted are sends from the memory of newest events: consumers that keep up are sent nothing else.
+fn sends_are_as_large_as_is_asked_for(setup: Setup) {
+    let server = Server::start(setup, &["--send-bytes", "150"]);
+    let stream = server.create("abc");
+    let path = format!("/event-stream/{}", stream.uuid);
+    let mut consumers = [(); 3].map(|()| Wire::upgrade(server.public(), &path));
+    // 90 bytes and what is added are more than half of what goes at once, and no more than all.
+    server.publish_lines(stream.id, &format!("{}\n", "x".repeat(90)).repeat(50));
+    for wire in &mut consumers {
+        (1..=50).for_each(|ordinal| assert_eq!(ordinal_of(&wire.text()), ordinal));
+    }
+    Scrape::until(&server, &[("ess_tail_sends_total", 150.0)]);
+    // An event that doesn't fit goes in parts.
+    server.publish(stream.id, &"y".repeat(400));
+    consumers.iter_mut().for_each(|wire| assert_eq!(ordinal_of(&wire.text()), 51));
+    Scrape::until(&server, &[("ess_tail_sends_total", 159.0)]);
+}
 
 fn handshakes(setup: Setup) {
     let server = Server::start(setup, &[]);

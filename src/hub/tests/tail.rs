@@ -91,6 +91,47 @@ fn a_cut_behind_withheld_events_counts_from_the_first_frame() {
     }
 }
 
+/// Frames of 8 bytes: as many as fit, and a part only of one that doesn't.
+#[test]
+fn a_send_ends_between_two_frames() {
+    let stream = stream(100_000, 10_000, &[framed(&[6; 100]), framed(&[30])]);
+    for (bytes_max, start, want, end) in [
+        (8, before(1), 8, before(2)),
+        (15, before(1), 8, before(2)),
+        (16, before(99), 16, before(101)),
+        (799, before(1), 792, before(100)),
+        (800, before(1), 800, before(101)),
+        (831, before(1), 800, before(101)),
+        (832, before(1), 832, before(102)),
+        (7, before(1), 7, Cursor { ordinal: Ordinal::new(1), sent: 7 }),
+        (7, Cursor { ordinal: Ordinal::new(50), sent: 3 }, 5, before(51)),
+        (31, before(101), 31, Cursor { ordinal: Ordinal::new(101), sent: 31 }),
+    ] {
+        let Next::Bytes(bytes, place) = stream.tail.next(Place::at(start), bytes_max) else {
+            panic!("{bytes_max} from {start:?}")
+        };
+        assert_eq!((bytes.len(), place.cursor), (want, end), "{bytes_max} from {start:?}");
+    }
+}
+
+/// Entries stay short, so that finding a place in a long block is a short walk.
+#[test]
+fn every_place_in_a_long_block_is_found() {
+    let stream = stream(100_000, 10_000, &[framed(&[6; 31]), framed(&[6; 2]), framed(&[6; 200])]);
+    for sent in [1, 8, 247, 248, 255, 256, 257, 264, 265, 1_000, 1_863] {
+        let place = stream.tail.after(Place::at(before(1)), sent);
+        let (events, rest) = (sent as u64 / 8, sent as u64 % 8);
+        assert_eq!(place.cursor, Cursor { ordinal: Ordinal::new(1 + events), sent: rest });
+        let Next::Bytes(bytes, _) = stream.tail.next(place, usize::MAX) else { panic!("{sent}") };
+        let Next::Bytes(walked, _) = stream.tail.next(Place::at(place.cursor), usize::MAX) else {
+            panic!("{sent}")
+        };
+        assert_eq!(bytes, walked, "a place that was told and one that is found");
+    }
+    // 31 + 2 share what one block would, the long one begins its own.
+    assert!(stream.tail.entries() <= 3 + 200 / 32 + 1, "{}", stream.tail.entries());
+}
+
 #[test]
 fn a_place_told_before_stays_right_until_its_event_leaves() {
     let mut stream = stream(24, 8, &[framed(&[6])]);
@@ -205,7 +246,7 @@ fn a_block_that_ends_inside_a_frame_is_a_bug() {
 }
 
 #[test]
-#[should_panic(expected = "a frame an event")]
+#[should_panic(expected = "has no bytes")]
 fn withheld_events_with_bytes_are_a_bug() {
     push_one(Kind::Withheld, 1, 1, frame(1, 5));
 }
