@@ -140,27 +140,35 @@ impl Connection {
         if head.expects_continue() && self.arrived.is_empty() {
             self.write(CONTINUE).await?;
         }
-        loop {
-            let progress = body.feed(&self.arrived)?;
-            self.arrived.drain(..progress.used);
-            if progress.done {
-                return Ok((body.take().into(), share));
-            }
+        let progress = body.feed(&self.arrived)?;
+        self.arrived.drain(..progress.used);
+        while !body.done() {
             if !share.grow_to(body.arrived() + HTTP_READ_BYTES) {
                 let busy = "Too many large requests at once; try again";
                 return Err(Stop::Answer(
                     Response::detail(503, busy).with_header("retry-after", "1"),
                 ));
             }
-            match timeout(HTTP_BODY_TIMEOUT, self.more()).await {
-                Ok(Ok(true)) => {}
-                Ok(_) => return Err(Stop::Gone),
+            match timeout(HTTP_BODY_TIMEOUT, self.more_of(&mut body)).await {
+                Ok(more) => more?,
                 Err(_) => {
                     let late = "The request body stopped arriving";
                     return Err(Stop::Answer(Response::detail(408, late)));
                 }
             }
         }
+        Ok((body.take().into(), share))
+    }
+
+    /// Waits for more of a body.
+    async fn more_of(&mut self, body: &mut Body) -> Result<(), Stop> {
+        // Straight from where it lands: a large body is copied once.
+        let more = self.taking(|bytes, arrived| {
+            let behind = bytes.get(body.feed(bytes)?.used..).unwrap_or_default();
+            arrived.extend_from_slice(behind);
+            Ok(())
+        });
+        if more.await? { Ok(()) } else { Err(Stop::Gone) }
     }
 
     /// The access log's line about a request.
@@ -217,15 +225,28 @@ impl Connection {
         (self.socket, self.arrived)
     }
 
-    /// Waits for more bytes; false at the end. A peer that always has some ready doesn't keep
-    /// others waiting for long.
-    async fn more(&mut self) -> io::Result<bool> {
+    /// Waits for more bytes; false at the end.
+    async fn more(&mut self) -> Result<bool, Stop> {
+        self.taking(|bytes, arrived| {
+            arrived.extend_from_slice(bytes);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits for more bytes, and lets `take` have them, which puts what it doesn't use behind what
+    /// has arrived; false at the end. A peer that always has some ready doesn't keep others waiting
+    /// for long.
+    async fn taking(
+        &mut self,
+        mut take: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), Stop>,
+    ) -> Result<bool, Stop> {
         if self.arrived.is_empty() {
             // Nothing is held while the connection is quiet.
             self.arrived = Vec::new();
         }
         loop {
-            if let Some(count) = self.take_in()? {
+            if let Some(count) = self.read_now(&mut take)? {
                 self.reads += 1;
                 if self.reads == HTTP_READS_MAX {
                     self.reads = 0;
@@ -239,11 +260,15 @@ impl Connection {
     }
 
     /// Reads what is there: memory grows with what has arrived.
-    fn take_in(&mut self) -> io::Result<Option<usize>> {
+    fn read_now(
+        &mut self,
+        take: &mut impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), Stop>,
+    ) -> Result<Option<usize>, Stop> {
         let mut buffer = self.buffer.borrow_mut();
         let count = self.socket.try_read(&mut buffer)?;
-        let arrived = buffer.get(..count.unwrap_or(0)).unwrap_or_default();
-        self.arrived.extend_from_slice(arrived);
+        if let Some(count) = count {
+            take(buffer.get(..count).unwrap_or_default(), &mut self.arrived)?;
+        }
         Ok(count)
     }
 }
