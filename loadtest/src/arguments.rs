@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cases;
-use crate::compare::Case;
+use crate::compare::Asked;
 
 /// Measures how fast durable events reach very many WebSocket consumers, beside the bare kernel.
 #[derive(Debug, Parser)]
@@ -63,9 +63,12 @@ pub(crate) struct Load {
     /// Streams, each with its own consumers; in a closed loop each has its own batches under way.
     #[arg(long, short = 's', default_value_t = 1, value_parser = at_least_one())]
     pub(crate) streams: u64,
-    /// Events of a batch: of a write, while a stream has one batch under way.
+    /// Events of a write, a *batch*.
     #[arg(long, short = 'k', default_value_t = 100, value_parser = at_least_one())]
     pub(crate) per_write: u64,
+    /// Batches that are published at once, in a closed loop.
+    #[arg(long, default_value_t = 1, value_parser = at_least_one())]
+    pub(crate) writes: u64,
     /// Most events to publish.
     #[arg(long, default_value_t = u64::MAX, value_parser = at_least_one(), hide_default_value = true)]
     pub(crate) events: u64,
@@ -75,8 +78,8 @@ pub(crate) struct Load {
     /// Bytes of an event, before its ordinal and timestamp are added.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) bytes: u32,
-    /// Batches of a stream that may be under way. With more than one, a server may gather several
-    /// in a write.
+    /// Publishes of a stream that may be under way. Where there may be more than a batch, the service
+    /// is told to send no more at a time (--send-bytes).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) in_flight: u32,
     /// Publish at this many events a second, whatever has arrived (open loop).
@@ -161,18 +164,15 @@ pub(crate) struct Compare {
     pub(crate) service: Service,
     #[command(flatten)]
     pub(crate) rounds: Rounds,
-    /// What is measured: consumers of a stream, events a write, and streams. Without the last, so
-    /// many streams that there are a thousand consumers, at most 100.
-    #[arg(long = "case", value_name = "N,K[,STREAMS]", value_parser = Case::parse,
+    /// What is measured: consumers of a stream, events a write, and streams. Without the last, one;
+    /// with --alone as many as make a thousand consumers, at most 100.
+    #[arg(long = "case", value_name = "N,K[,STREAMS]", value_parser = Asked::parse,
         default_values = ["1000,1", "1000,10", "1000,100", "1000,1000", "100,1", "100,100", "10,1",
             "10,100", "1,100", "5000,1", "5000,100"])]
-    pub(crate) cases: Vec<Case>,
-    /// Batches under way in the rows that may gather; these are of cases with one stream only.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=256))]
-    pub(crate) window: u32,
-    /// Leave those rows out.
+    pub(crate) cases: Vec<Asked>,
+    /// Each write is published alone, and the next one of its stream when every consumer has it.
     #[arg(long)]
-    pub(crate) no_window: bool,
+    pub(crate) alone: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -265,9 +265,14 @@ mod tests {
         assert_eq!(usual.cases.len(), 11);
         let line = "ess-load compare --case 10,1 --case 20,2,3 --case 5000,1";
         let Ok(Mode::Compare(compare)) = parse(line) else { panic!("{line}") };
-        let numbers =
-            compare.cases.iter().map(|case| (case.consumers, case.per_write, case.streams));
-        assert_eq!(numbers.collect::<Vec<_>>(), [(10, 1, 100), (20, 2, 3), (5000, 1, 1)]);
+        let cases = |alone| {
+            let cases = compare.cases.iter().map(|asked| asked.case(alone));
+            cases.map(|case| (case.consumers, case.per_write, case.streams, case.writes)).collect()
+        };
+        let busy: Vec<_> = cases(false);
+        assert_eq!(busy, [(10, 1, 1, 200), (20, 2, 3, 100), (5000, 1, 1, 1)]);
+        let alone: Vec<_> = cases(true);
+        assert_eq!(alone, [(10, 1, 100, 1), (20, 2, 3, 1), (5000, 1, 1, 1)]);
     }
 
     #[test]
@@ -285,7 +290,7 @@ mod tests {
             "ess-load compare --case 0,1",
             "ess-load compare --case 1,1,0",
             "ess-load compare --case 1,1,1,1",
-            "ess-load compare --window 1",
+            "ess-load limit --writes 0",
             "ess-load paced --at 0",
             "ess-load rabbit --events 0",
             "ess-load rabbit --bytes 31",

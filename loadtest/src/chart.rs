@@ -27,25 +27,17 @@ struct Series {
     class: &'static str,
     name: &'static str,
     servers: &'static [Server],
-    /// Also what may have gathered several batches in a write.
-    window: bool,
 }
 
 const SERIES: [Series; 4] = [
-    Series {
-        class: "limit",
-        name: "bare writer",
-        servers: &[Server::Limit, Server::LimitRing],
-        window: true,
-    },
+    Series { class: "limit", name: "bare writer", servers: &[Server::Limit, Server::LimitRing] },
     Series {
         class: "durable",
         name: "bare writer that stores first",
         servers: &[Server::Durable, Server::DurableRing],
-        window: true,
     },
-    Series { class: "ess", name: "ESS", servers: &[Server::Ess], window: false },
-    Series { class: "naive", name: "naive", servers: &[Server::Naive], window: false },
+    Series { class: "ess", name: "ESS", servers: &[Server::Ess] },
+    Series { class: "naive", name: "naive", servers: &[Server::Naive] },
 ];
 
 const STYLE: &str = "\
@@ -203,7 +195,6 @@ fn panel(rows: &[Row], cases: &[Case], left: f64, width: f64, scale: &Scale) -> 
 fn best(rows: &[Row], case: &Case, series: &Series) -> Option<Summary> {
     let rows = rows.iter().filter(|row| row.case == *case && !row.rounds.is_empty());
     let rows = rows.filter(|row| series.servers.contains(&row.server));
-    let rows = rows.filter(|row| series.window || row.in_flight == 1);
     let rates = rows.map(|row| Summary::of(row.rounds.iter().map(|o| o.deliveries_per_second)));
     rates.reduce(|one, other| if other.median > one.median { other } else { one })
 }
@@ -228,9 +219,9 @@ mod tests {
     use super::*;
 
     const JSON: &str = r#"{"machine":"a < b","rows":[
-        {"case":{"consumers":10,"per_write":1,"streams":100,"rate":null},"server":"limit",
+        {"case":{"consumers":10,"per_write":1,"streams":100,"writes":1,"rate":null},"server":"limit",
          "in_flight":1,"rounds":[]},
-        {"case":{"consumers":10,"per_write":1,"streams":100,"rate":null},"server":"ess",
+        {"case":{"consumers":10,"per_write":1,"streams":100,"writes":1,"rate":null},"server":"ess",
          "in_flight":1,"rounds":[{"events":1,"sampled":1,"seconds":1.0,
          "deliveries_per_second":250000.0,"events_per_segment":1.0,
          "server_cpu_seconds_per_million":1.0,"server_busy":1.0,"client_busy":1.0,

@@ -22,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) consumers: u64,
     pub(crate) per_write: u64,
     pub(crate) streams: u64,
+    /// Writes that are published at once.
+    pub(crate) writes: u64,
     /// Events a second, in an open loop.
     pub(crate) rate: Option<u64>,
 }
@@ -52,16 +54,45 @@ pub(crate) struct Row {
     pub(crate) rounds: Vec<Outcome>,
 }
 
-impl Case {
+/// A case as it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    consumers: u64,
+    per_write: u64,
+    streams: Option<u64>,
+}
+
+/// What is published at once keeps a server busy for about so many sends, that no time is lost
+/// between one publish and the next.
+const SENDS_AT_ONCE: u64 = 2_000;
+
+/// Most events that are published at once.
+const EVENTS_AT_ONCE: u64 = 10_000;
+
+/// Publishes of a stream under way: while one is sent, the next is stored.
+const IN_FLIGHT: u32 = 2;
+
+impl Asked {
     /// Reads `N,K` or `N,K,STREAMS`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let numbers: Result<Vec<NonZero<u64>>, _> = text.split(',').map(str::parse).collect();
         let (consumers, per_write, streams) = match numbers.as_deref() {
-            Ok([n, k]) => (n.get(), k.get(), 1_000_u64.div_ceil(n.get()).min(100)),
-            Ok([n, k, streams]) => (n.get(), k.get(), streams.get()),
+            Ok([n, k]) => (n.get(), k.get(), None),
+            Ok([n, k, streams]) => (n.get(), k.get(), Some(streams.get())),
             _ => return Err("two or three positive numbers are expected, as in 1000,100".into()),
         };
-        Ok(Self { consumers, per_write, streams, rate: None })
+        Ok(Self { consumers, per_write, streams })
+    }
+
+    /// The case; `alone` with one write a publish, and streams that take turns.
+    pub(crate) fn case(&self, alone: bool) -> Case {
+        let Self { consumers, per_write, streams } = *self;
+        let (usual, writes) = if alone {
+            (1_000_u64.div_ceil(consumers).min(100), 1)
+        } else {
+            (1, (SENDS_AT_ONCE / consumers).min(EVENTS_AT_ONCE / per_write).max(1))
+        };
+        Case { consumers, per_write, streams: streams.unwrap_or(usual), writes, rate: None }
     }
 }
 
@@ -69,14 +100,10 @@ impl Case {
 pub(crate) fn compare(asked: &Compare) -> io::Result<()> {
     use Server::{Durable, DurableRing, Ess, Limit, LimitRing, Naive};
     let mut rows: Vec<Row> = Vec::new();
-    for case in &asked.cases {
-        let row = |server, in_flight| Row { case: *case, server, in_flight, rounds: Vec::new() };
-        rows.extend([Limit, LimitRing, Durable, DurableRing, Naive, Ess].map(|it| row(it, 1)));
-        // With one stream only: there the service would wait for its disk between two batches.
-        if case.streams == 1 && !asked.no_window {
-            let servers = [Limit, LimitRing, Durable, DurableRing, Ess];
-            rows.extend(servers.map(|it| row(it, asked.window)));
-        }
+    let in_flight = if asked.alone { 1 } else { IN_FLIGHT };
+    for case in asked.cases.iter().map(|case| case.case(asked.alone)) {
+        let row = |server| Row { case, server, in_flight, rounds: Vec::new() };
+        rows.extend([Limit, LimitRing, Durable, DurableRing, Naive, Ess].map(row));
     }
     let setting = Setting::now();
     let json = asked.rounds.json.as_deref();
@@ -98,7 +125,7 @@ pub(crate) fn paced(asked: &Paced) -> io::Result<()> {
     let mut rows: Vec<Row> = Vec::new();
     for rate in &asked.rates {
         let Load { consumers, streams, .. } = asked.load;
-        let case = Case { consumers, per_write: 1, streams, rate: Some(*rate) };
+        let case = Case { consumers, per_write: 1, streams, writes: 1, rate: Some(*rate) };
         let row = |server| Row { case, server, in_flight: 1, rounds: Vec::new() };
         rows.extend([Limit, LimitRing, Durable, Ess].map(row));
         // Beyond that it only falls behind, for minutes.
@@ -122,12 +149,12 @@ fn measure_round(round: u16, rows: &mut [Row], load: &Load, service: &Service) -
         order.reverse();
     }
     for row in order {
-        let Case { consumers, per_write, streams, rate } = row.case;
+        let Case { consumers, per_write, streams, writes, rate } = row.case;
         let in_flight = row.in_flight;
-        let load = Load { consumers, per_write, streams, rate, in_flight, ..*load };
+        let load = Load { consumers, per_write, streams, writes, rate, in_flight, ..*load };
         let outcome = measure(row.server, &load, service)?;
         eprintln!(
-            "round {round}: {}: {} in flight {in_flight}: {:.0}/s, others {:.2} cores",
+            "round {round}: {}: {}: {:.0}/s, others {:.2} cores",
             table::case(&row.case),
             table::name(row.server),
             outcome.deliveries_per_second,

@@ -41,7 +41,7 @@ impl Ess {
     /// The same with other streams before, each with one event, that nothing more happens to.
     pub(crate) fn start_beside(load: &Load, service: &Service, others: u64) -> io::Result<Self> {
         let cores = Cores { server: load.server_core, client: load.client_core };
-        let running = Running::start(service, cores, &[])?;
+        let running = Running::start(service, cores, &at_most_a_batch(load))?;
         for stream in 0..others {
             let created = running.create(&format!("other-{stream}"))?;
             running.fill(&created, load.bytes as usize, 1, 1)?;
@@ -87,6 +87,22 @@ impl Ess {
         })
     }
 }
+
+/// What makes the service send no more than a batch at a time, where more may be there.
+fn at_most_a_batch(load: &Load) -> Vec<(&'static str, String)> {
+    // Frames grow with the digits of their ordinals: room for these in one, not for one more.
+    let bytes = load.per_write as usize * event::frame_bytes(load.bytes as usize, 1) + DIGITS;
+    if (load.writes == 1 && load.in_flight == 1) || bytes > SEND_BYTES_MAX {
+        return Vec::new();
+    }
+    vec![("ESS_SEND_BYTES", bytes.to_string())]
+}
+
+/// Digits of an ordinal behind the first one.
+const DIGITS: usize = 16;
+
+/// As many the service sends at a time unless it is told otherwise, and at most.
+const SEND_BYTES_MAX: usize = 256 << 10;
 
 impl Source for Ess {
     fn address(&self) -> SocketAddr {

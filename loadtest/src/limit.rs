@@ -168,6 +168,8 @@ pub(crate) fn accept(listener: &TcpListener, nonblocking: bool) -> io::Result<Tc
         request.extend_from_slice(buffer.get(..got).unwrap_or_default());
     }
     socket.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")?;
+    // As the service's: an event is not held back until the one before is acknowledged.
+    socket.set_nodelay(true)?;
     socket.set_nonblocking(nonblocking)?;
     Ok(socket)
 }

@@ -40,7 +40,7 @@ fn serve(
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         // Room for all that may be under way: the channel drops what a consumer is too slow for.
-        let room = load.per_write * u64::from(load.in_flight) * 2;
+        let room = load.per_write * load.writes * u64::from(load.in_flight) * 2;
         let room = if load.streams == 1 { room.max(1 << 16) } else { room.max(1 << 10) };
         let room = usize::try_from(room).map_err(io::Error::other)?;
         let mut streams = Vec::new();

@@ -1,7 +1,7 @@
 //! One measurement: publish, read, notice when the last consumer has a batch.
 //!
 //! One thread does all of it with one epoll, for every kind of server. Closed loop: a stream's next
-//! batch is published when fewer than `in_flight` of its batches lack a consumer. Open loop: what
+//! publish goes when fewer than `in_flight` of its publishes lack a consumer. Open loop: what
 //! is due is published when the source can take it, and latency counts from when it was due.
 
 use std::collections::VecDeque;
@@ -65,7 +65,7 @@ struct Run<'a> {
     /// One a stream.
     ledgers: Vec<Ledger>,
     /// Streams that may publish, with how many batches; each is here once at most in an open
-    /// loop, once for each batch that may be under way in a closed one.
+    /// loop, once for each publish that may be under way in a closed one.
     queue: VecDeque<usize>,
     /// Batches that are due and not published yet, of each stream (open loop).
     owed: Vec<u64>,
@@ -114,7 +114,9 @@ pub(crate) fn measure(load: &Load, source: &mut dyn Source) -> io::Result<Outcom
 impl Run<'_> {
     fn through(mut self) -> io::Result<Outcome> {
         let mut events = Vec::with_capacity(1024);
-        let batches_max = self.load.events.div_ceil(self.load.per_write);
+        // Whole publishes, and one at least.
+        let writes = self.load.writes;
+        let batches_max = (self.load.events / self.load.per_write / writes).max(1) * writes;
         loop {
             let now = self.started.elapsed();
             // Something has to be counted, however slow the server is.
@@ -185,7 +187,7 @@ impl Run<'_> {
     /// How many batches a stream in front of the queue publishes at once.
     fn take_owed(&mut self, stream: usize) -> u64 {
         let Some(owed) = self.owed.get_mut(stream).filter(|_| self.load.rate.is_some()) else {
-            return 1;
+            return self.load.writes;
         };
         let most = (REQUEST_EVENTS_MAX / self.load.per_write).max(1);
         let batches = (*owed).min(most);
@@ -240,9 +242,11 @@ impl Run<'_> {
             .mark
             .as_ref()
             .map_or(usize::MAX, |mark| mark.published.get(stream).copied().unwrap_or(0));
-        let (started, latency, mut completed) = (self.started, &mut self.latency, 0);
+        let (started, latency, writes) = (self.started, &mut self.latency, self.load.writes);
+        let (mut completed, mut publishes) = (0, 0);
         let known = ledger.received(place, bytes, |batch, intended| {
             completed += 1;
+            publishes += usize::from((batch as u64 + 1).is_multiple_of(writes));
             if batch >= counted_from {
                 let taken = started.elapsed().saturating_sub(intended).as_nanos();
                 latency.saturating_record(u64::try_from(taken).unwrap_or(u64::MAX));
@@ -250,7 +254,7 @@ impl Run<'_> {
         });
         self.completed += completed;
         if self.load.rate.is_none() {
-            self.queue.extend((0..completed).map(|_| stream));
+            self.queue.extend((0..publishes).map(|_| stream));
         }
         if known { Ok(()) } else { Err(fault("more bytes came than were published")) }
     }

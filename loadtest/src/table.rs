@@ -14,7 +14,7 @@ const DURABLE: [Server; 2] = [Server::Durable, Server::DurableRing];
 /// Of closed loops.
 pub(crate) fn closed(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| N, K, streams | server | M deliveries/s: median (min–max) | ratio to limit | to durable \
+        "| N, K[, streams] | server | M deliveries/s: median (min–max) | ratio to limit | to durable \
          limit | to naive | events a segment | server CPU, s/M: median (min–max) | CPU, limit / \
          this | cores busy: server, reader, others | to last consumer p50 / p99, µs \
          |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
@@ -115,18 +115,18 @@ fn ratio(this: f64, to: Option<f64>) -> String {
 
 /// A case in a cell.
 pub(crate) fn case(case: &Case) -> String {
-    let Case { consumers, per_write, streams, rate } = case;
+    let Case { consumers, per_write, streams, rate, .. } = case;
     match rate {
         Some(rate) if *streams == 1 => format!("N {consumers}, {rate} events/s"),
         Some(rate) => format!("{streams} × {consumers}, {rate} events/s"),
+        None if *streams == 1 => format!("{consumers}, {per_write}"),
         None => format!("{consumers}, {per_write}, {streams}"),
     }
 }
 
 fn full_name(row: &Row) -> String {
     let name = name(row.server);
-    let name = if row.server == Server::Ess { format!("**{name}**") } else { name.to_owned() };
-    if row.in_flight > 1 { format!("{name}, {} in flight", row.in_flight) } else { name }
+    if row.server == Server::Ess { format!("**{name}**") } else { name.to_owned() }
 }
 
 /// What a server is called.
@@ -161,7 +161,7 @@ mod tests {
             drained_seconds: 0.0,
             memory: None,
         };
-        let case = Case { consumers: 10, per_write: 1, streams: 1, rate };
+        let case = Case { consumers: 10, per_write: 1, streams: 1, writes: 1, rate };
         Row { case, server, in_flight, rounds: rates.iter().map(outcome).collect() }
     }
 

@@ -61,6 +61,7 @@ impl Common {
             consumers,
             streams: 1,
             per_write: 1,
+            writes: 1,
             events: u64::MAX,
             seconds,
             bytes: EVENT_BYTES,
