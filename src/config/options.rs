@@ -248,7 +248,7 @@ pub static SETTINGS: &[Setting] = settings! {
         "Newest events of each stream kept in memory; consumers further behind read from disk."
         |draft, given| given.read(&mut draft.config.tail_bytes, value::tail_bytes);
     Delivery One "send-bytes" "ESS_SEND_BYTES" "256KiB" "SIZE"
-        "Most that a consumer is sent at once, whole events: with less, others have their turn sooner."
+        "Most a consumer is sent at once, whole events: with less, others have their turn sooner."
         |draft, given| given.read(&mut draft.config.send_bytes, value::send_bytes);
     Delivery One "spread-consumers" "ESS_SPREAD_CONSUMERS" "0" "COUNT"
         "A stream with so many consumers on its home shard spreads over other shards; 0 for never."
