@@ -13,8 +13,11 @@ pub(super) struct Metric {
     /// What it says, for people.
     pub(super) meaning: &'static str,
     /// Where its values are.
-    pub(super) samples: fn(&View<'_>, &mut Samples<'_>),
+    pub(super) samples: Source,
 }
+
+/// Takes a metric's values out of what is known.
+pub(super) type Source = fn(&View<'_>, &mut Samples<'_>);
 
 /// What a metric's values are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,36 +55,46 @@ pub(super) const fn counter(
     name: &'static str,
     labels: &'static [&'static str],
     meaning: &'static str,
-    samples: fn(&View<'_>, &mut Samples<'_>),
+    samples: Source,
 ) -> Metric {
-    Metric { name, kind: Kind::Counter, unit: None, labels, meaning, samples }
+    metric(Kind::Counter, name, labels, meaning, samples)
 }
 
 pub(super) const fn info(
     name: &'static str,
     labels: &'static [&'static str],
     meaning: &'static str,
-    samples: fn(&View<'_>, &mut Samples<'_>),
+    samples: Source,
 ) -> Metric {
-    Metric { name, kind: Kind::Info, unit: None, labels, meaning, samples }
+    metric(Kind::Info, name, labels, meaning, samples)
 }
 
 pub(super) const fn histogram(
     name: &'static str,
     labels: &'static [&'static str],
     meaning: &'static str,
-    samples: fn(&View<'_>, &mut Samples<'_>),
+    samples: Source,
 ) -> Metric {
-    Metric { name, kind: Kind::Histogram, unit: None, labels, meaning, samples }
+    metric(Kind::Histogram, name, labels, meaning, samples)
 }
 
 pub(super) const fn gauge(
     name: &'static str,
     labels: &'static [&'static str],
     meaning: &'static str,
-    samples: fn(&View<'_>, &mut Samples<'_>),
+    samples: Source,
 ) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit: None, labels, meaning, samples }
+    metric(Kind::Gauge, name, labels, meaning, samples)
+}
+
+const fn metric(
+    kind: Kind,
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+    samples: Source,
+) -> Metric {
+    Metric { name, kind, unit: None, labels, meaning, samples }
 }
 
 impl Metric {
