@@ -40,7 +40,7 @@ fn check_file(path: &Path, text: &str, fault: &mut dyn FnMut(usize, String)) {
         fault(1, format!("more than {FILE_LINES_MAX} lines: split by noun"));
     }
     let own_layer = layer_of(path);
-    let mut function_start = None;
+    let mut functions = Vec::new();
     let mut in_tests = false;
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
@@ -55,17 +55,10 @@ fn check_file(path: &Path, text: &str, fault: &mut dyn FnMut(usize, String)) {
         }
         let code = line.trim_start();
         let indent = line.len() - code.len();
-        if code.starts_with("fn ") || code.contains(" fn ") && code.ends_with('{') {
-            function_start = Some((number, indent));
-        }
-        if let Some((start, depth)) = function_start
-            && code == "}"
-            && indent == depth
+        if let Some((start, lines)) = function_ends(&mut functions, number, code, indent)
+            && lines > FUNCTION_LINES_MAX
         {
-            if number - start >= FUNCTION_LINES_MAX {
-                fault(start, format!("function over {FUNCTION_LINES_MAX} lines"));
-            }
-            function_start = None;
+            fault(start, format!("function over {FUNCTION_LINES_MAX} lines"));
         }
         if !code.starts_with("//") {
             for (place, _) in line.match_indices("crate::") {
@@ -78,6 +71,71 @@ fn check_file(path: &Path, text: &str, fault: &mut dyn FnMut(usize, String)) {
             }
         }
     }
+    if let Some((start, _)) = functions.first() {
+        fault(*start, "the end of this function can't be found".into());
+    }
+}
+
+/// The first line and the length of the function that ends with this line. Those that it lies in
+/// are in `open`: where each begins, and how far it is indented.
+fn function_ends(
+    open: &mut Vec<(usize, usize)>,
+    number: usize,
+    code: &str,
+    indent: usize,
+) -> Option<(usize, usize)> {
+    let mut words = code.split(' ').skip_while(|word| {
+        let (modifier, _) = word.split_once('(').unwrap_or((word, ""));
+        matches!(modifier, "pub" | "const" | "async" | "unsafe" | "extern" | "\"C\"")
+    });
+    if words.next() == Some("fn") {
+        open.push((number, indent));
+    }
+    // A signature without a body, all on one line, or the end of what began so far left.
+    let (start, depth) = *open.last()?;
+    let ends = match code.chars().last()? {
+        ';' => start == number || indent == depth && code.starts_with(')'),
+        '}' => indent == depth,
+        _ => false,
+    };
+    ends.then(|| open.pop().map(|_| (start, number + 1 - start)))?
+}
+
+#[test]
+fn functions_are_measured_however_they_begin_and_wherever_they_are() {
+    let text = "\
+pub(super) async fn one(
+    first: u8,
+) -> u8
+where
+    u8: Copy,
+{
+    fn inner() {
+        // fn
+    }
+    const fn empty() {}
+    struct Held {
+        call: fn(u8),
+    }
+}
+trait Several {
+    fn bare(&self);
+    fn several(
+        &self,
+    ) -> u8;
+    fn body(&self) -> u8 {
+        match 1 {
+            _ => 2,
+        }
+    }
+}";
+    let (mut open, mut seen) = (Vec::new(), Vec::new());
+    for (index, line) in text.lines().enumerate() {
+        let code = line.trim_start();
+        seen.extend(function_ends(&mut open, index + 1, code, line.len() - code.len()));
+    }
+    assert_eq!(seen, [(7, 3), (10, 1), (1, 14), (16, 1), (17, 3), (20, 5)]);
+    assert!(open.is_empty(), "{open:?}");
 }
 
 /// The layer of `src/<layer>/...` or `src/<layer>.rs`.

@@ -13,7 +13,7 @@ use crate::clock::monotonic;
 use crate::config::StoreKind;
 use crate::doors::management::answer::{self, Ingress};
 use crate::doors::management::health::{self, Health, Probe};
-use crate::doors::management::{Call, call, guarded, metrics, route};
+use crate::doors::management::{Call, Publication, call, guarded, metrics, route};
 use crate::limits::{DISK_FREE_BYTES_MIN, HEALTH_TIMEOUT};
 use crate::net::Socket;
 use crate::observe::disk::disk;
@@ -142,38 +142,45 @@ async fn perform<S: Store>(
                 Err(fault) => failed(&fault, request),
             }
         }
-        Call::Show { id } => {
-            let found = shard.directory.borrow().by_id(id);
-            let Some(event_stream) = found else { return answer::not_known(&id) };
-            match describe(shard, &event_stream).await {
-                Ok((bounds, consumers)) => {
-                    answer::shown(&event_stream, ingress, &bounds, consumers)
-                }
-                Err(ReadError::Missing) => {
-                    answer::failed("The broker has no such stream; create that first")
-                }
-                Err(fault @ ReadError::Unreachable(_)) => answer::unavailable(&fault.to_string()),
-                Err(_) => answer::failed("The stream's log can't be opened; see the service's log"),
-            }
+        Call::Show { id } => show(shard, id, ingress).await,
+        Call::Publish { id, publication } => publish(shard, id, publication, request).await,
+    }
+}
+
+async fn show<S: Store>(shard: &Rc<Shard<S>>, id: i64, ingress: Ingress<'_>) -> Response {
+    let found = shard.directory.borrow().by_id(id);
+    let Some(event_stream) = found else { return answer::not_known(&id) };
+    match describe(shard, &event_stream).await {
+        Ok((bounds, consumers)) => answer::shown(&event_stream, ingress, &bounds, consumers),
+        Err(ReadError::Missing) => {
+            answer::failed("The broker has no such stream; create that first")
         }
-        Call::Publish { id, publication } => {
-            let found = shard.directory.borrow().by_id(id);
-            let Some(event_stream) = found else { return answer::not_known(&id) };
-            let begun = monotonic();
-            match shard.append(&event_stream.routing_key, publication).await {
-                Ok(receipt) => {
-                    shard.meters.publishes.add(monotonic().saturating_duration_since(begun));
-                    answer::published(&receipt)
-                }
-                Err(AppendError::Closed) if shard.directory.borrow().by_id(id).is_some() => {
-                    answer::failed("The stream's log can't be opened; see the service's log")
-                }
-                Err(fault) => {
-                    let name = &event_stream.routing_key;
-                    error!(target: HTTP, request_id:% = request; "{name}: {fault}");
-                    answer::not_appended(id, &fault)
-                }
-            }
+        Err(fault @ ReadError::Unreachable(_)) => answer::unavailable(&fault.to_string()),
+        Err(_) => answer::failed("The stream's log can't be opened; see the service's log"),
+    }
+}
+
+async fn publish<S: Store>(
+    shard: &Rc<Shard<S>>,
+    id: i64,
+    publication: Publication,
+    request: &RequestId,
+) -> Response {
+    let found = shard.directory.borrow().by_id(id);
+    let Some(event_stream) = found else { return answer::not_known(&id) };
+    let begun = monotonic();
+    match shard.append(&event_stream.routing_key, publication).await {
+        Ok(receipt) => {
+            shard.meters.publishes.add(monotonic().saturating_duration_since(begun));
+            answer::published(&receipt)
+        }
+        Err(AppendError::Closed) if shard.directory.borrow().by_id(id).is_some() => {
+            answer::failed("The stream's log can't be opened; see the service's log")
+        }
+        Err(fault) => {
+            let name = &event_stream.routing_key;
+            error!(target: HTTP, request_id:% = request; "{name}: {fault}");
+            answer::not_appended(id, &fault)
         }
     }
 }

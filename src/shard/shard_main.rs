@@ -271,21 +271,20 @@ async fn read_mailbox<S: Store>(
     finish: Sender<()>,
 ) {
     while let Ok(message) = inbox.recv().await {
+        let shard = Rc::clone(&shard);
         match message {
             Message::Adopt(arrival) => {
-                monoio::spawn(public::adopt(Rc::clone(&shard), arrival));
+                monoio::spawn(public::adopt(shard, arrival));
             }
             Message::Graft(graft) => {
-                monoio::spawn(branch::take_in(Rc::clone(&shard), graft));
+                monoio::spawn(branch::take_in(shard, graft));
             }
             Message::Append { name, publication, reply } => {
-                let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
                     let _ = reply.send(shard.append_here(&name, publication).await).await;
                 });
             }
             Message::Describe { event_stream, reply } => {
-                let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
                     let _ = reply.try_send(shard.describe(&event_stream).await);
                 });
@@ -295,13 +294,11 @@ async fn read_mailbox<S: Store>(
                 let _ = reply.try_send(branch.map_or(0, |branch| branch.consumers_of(&uuid)));
             }
             Message::Open { name, reply } => {
-                let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
                     let _ = reply.send(shard.open(&name).await).await;
                 });
             }
             Message::Remove { removal, reply } => {
-                let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
                     let _ = reply.send(shard.remove(&removal).await).await;
                 });
@@ -320,7 +317,6 @@ async fn read_mailbox<S: Store>(
                 let _ = reply.try_send(Troubles { passing, lasting });
             }
             Message::Census { reply } => {
-                let shard = Rc::clone(&shard);
                 monoio::spawn(async move {
                     let _ = reply.try_send(census::count(&shard).await);
                 });
