@@ -7,7 +7,8 @@ use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use crate::support::{
-    Broker, Foreign, Library, Listener, Publisher, Seen, Server, Setup, ordinal_of, wait_until,
+    Broker, Foreign, Library, Listener, Publisher, Scrape, Seen, Server, Setup, ordinal_of,
+    wait_until,
 };
 
 const EXCHANGE: &str = "event-streams";
@@ -293,17 +294,29 @@ fn an_exchange_of_another_type_is_told() {
 
 #[test]
 fn a_consumer_that_does_not_read_delays_nobody_and_loses_what_it_missed() {
+    does_not_read("slow", &[]);
+}
+
+#[test]
+fn on_another_shard_too_who_does_not_read_loses_what_it_missed() {
+    // The second consumer is on the other shard.
+    does_not_read("slow-elsewhere", &["--spread-consumers", "1"]);
+}
+
+fn does_not_read(key: &str, more: &[&str]) {
     let broker = Broker::shared();
     let publisher = Publisher::start(&broker);
-    let arguments = ["--store", "exchange", "--tail-bytes", "64KiB"];
+    let arguments = [&["--store", "exchange", "--tail-bytes", "64KiB"], more].concat();
     let server = Server::start_on(&broker, SETUPS[0], &arguments);
-    let stream = server.create("slow");
+    let stream = server.create(key);
     let url = server.url(&stream.uuid, "");
-    let mut slow = Listener::open(server.public(), &url);
     let mut fast = Listener::open(server.public(), &url);
+    let mut slow = Listener::open(server.public(), &url);
+    let shards = if more.is_empty() { 1.0 } else { 2.0 };
+    Scrape::until(&server, &[(&format!("ess_stream_shards{{stream=\"{key}\"}}"), shards)]);
     let large = "x".repeat(100_000);
     for _ in 0..20 {
-        publisher.publish_all(EXCHANGE, "slow", &[&large], 10).expect("routed");
+        publisher.publish_all(EXCHANGE, key, &[&large], 10).expect("routed");
         for _ in 0..10 {
             assert_eq!(fast.text().len(), large.len());
         }
@@ -320,11 +333,44 @@ fn a_consumer_that_does_not_read_delays_nobody_and_loses_what_it_missed() {
         }
         whole += 1;
         // One a turn, so that there is something to go on with.
-        publisher.publish_all(EXCHANGE, "slow", &["now"], 1).expect("routed");
+        publisher.publish_all(EXCHANGE, key, &["now"], 1).expect("routed");
         assert_eq!(fast.text().as_str(), "now");
     }
     assert!(whole < 200, "some were lost: {whole}");
-    server.logged("slow: a consumer was too slow and has lost", 1);
+    server.logged(&format!("{key}: a consumer was too slow and has lost"), 1);
+}
+
+#[test]
+fn two_shards_serve_a_routing_key_from_one_queue() {
+    let broker = Broker::shared();
+    let publisher = Publisher::start(&broker);
+    let spread = ["--store", "exchange", "--spread-consumers", "2"];
+    let server = Server::start_on(&broker, SETUPS[0], &spread);
+    let stream = server.create("two-shards");
+    let open = || Listener::open(server.public(), &server.url(&stream.uuid, ""));
+    // Two at home, two on the other shard, then in turns.
+    let mut consumers: Vec<_> = (0..6).map(|_| open()).collect();
+    Scrape::until(&server, &[("ess_stream_shards{stream=\"two-shards\"}", 2.0)]);
+    assert_eq!(server.consumers(stream.id), consumers.len() as u64);
+    assert_eq!(queues(&broker, "two-shards"), 1);
+    let bodies: [&[u8]; 5] =
+        [b"{\"a\": 1.50, \"ess_ordinal\": 7}", b"{not json", b"\xFF\xFE", b"", b"early"];
+    publisher.publish_all(EXCHANGE, "two-shards", &bodies, 100).expect("routed");
+    for client in &mut consumers {
+        for _ in 0..100 {
+            for expected in ["{\"a\": 1.50, \"ess_ordinal\": 7}", "{not json", "early"] {
+                assert_eq!(client.text().as_str(), expected);
+            }
+        }
+    }
+    // Whoever comes now is sent what comes now, wherever it is.
+    consumers.extend([open(), open()]);
+    publisher.publish_all(EXCHANGE, "two-shards", &["late", "POISON"], 1).expect("routed");
+    for client in &mut consumers {
+        assert_eq!(client.text().as_str(), "late");
+        let Seen::End(Some(close)) = client.next() else { panic!("an end that is told") };
+        assert_eq!(u16::from(close.code), 1000, "{close:?}");
+    }
 }
 
 #[test]
