@@ -34,6 +34,8 @@ mod shutdown;
 mod spread;
 mod status;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 pub use service::{ServeError, serve};

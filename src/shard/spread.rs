@@ -220,8 +220,11 @@ async fn answer<S: Store>(home: Rc<Home<S>>, limb: Rc<Limb>, requests: Receiver<
             }
         }
     }
-    // The pull that waits goes with the limb, which tells the branch.
+    // The pull that waits goes, which tells the branch, and so does one that came too late: what
+    // lies in a line stays there as long as the branch holds its end.
+    limb.line.close();
     limb.waiting.take();
+    while requests.try_recv().is_ok() {}
     home.spread.remove(&limb);
 }
 
