@@ -38,6 +38,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 PROCESSES: list[subprocess.Popen] = []  # all that were started here
+PROMISED: list[socket.socket] = []  # a name for each port that a node here has or will have
 
 
 class Failed(Exception):
@@ -317,7 +318,8 @@ def program(name: str) -> str:
 
 def free_ports(names: list[str]) -> dict[str, int]:
     """A free port each, below those that the kernel gives to clients: a node that is started again
-    must find its own ports free."""
+    must find its own ports free. Until a node listens there, and while it is killed, a port is kept
+    from others that run this by a name, which the kernel takes back with this process."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as text:
         end = int(text.read().split()[0])
     first = FIRST_PORT if end > FIRST_PORT + 1_000 else 1_025
@@ -325,12 +327,15 @@ def free_ports(names: list[str]) -> dict[str, int]:
     with_sockets = []
     while len(ports) < len(names):
         port = random.SystemRandom().randrange(first, max(end, first + 1_000))
-        peer = socket.socket()
+        peer, name = socket.socket(), socket.socket(socket.AF_UNIX)
         with_sockets.append(peer)
         try:
+            name.bind(f"\0ess-broker-port-{port}")
             peer.bind(("127.0.0.1", port))
         except OSError:
+            name.close()
             continue
+        PROMISED.append(name)
         ports[names[len(ports)]] = port
     for peer in with_sockets:
         peer.close()
