@@ -45,6 +45,7 @@ fn consumers_lose_nothing_when_the_leader_is_killed_and_publishes_follow_it() {
             .collect();
         let writer = scope.spawn(|| write(publishers, &confirmed, &stop));
         let flows = |what: &str| {
+            tell(what);
             let before = confirmed.load(Ordering::Relaxed);
             wait_until(what, || confirmed.load(Ordering::Relaxed) > before + 200);
         };
@@ -61,6 +62,7 @@ fn consumers_lose_nothing_when_the_leader_is_killed_and_publishes_follow_it() {
                 leader = cluster.leader(STREAM, (dead + 1) % NODES).unwrap_or(dead);
                 leader != dead
             });
+            tell(&format!("node {leader} leads, not {dead}"));
             match round {
                 0 => newcomers(&mut cluster, dead),
                 _ => cluster.restart(dead),
@@ -80,15 +82,29 @@ fn consumers_lose_nothing_when_the_leader_is_killed_and_publishes_follow_it() {
     }
 }
 
-/// Publishes by any node that takes it, and counts what was confirmed.
+/// Publishes by any node that takes it, and counts what was confirmed. A test that fails prints
+/// who did not take it.
 fn write(publishers: [Publisher; NODES], confirmed: &AtomicU64, stop: &Stop) {
     let mut nodes = publishers.iter().cycle();
     while !stop.told() {
         let Some(publisher) = nodes.next() else { return };
-        while !stop.told() && publisher.publish_all("", STREAM, &["event"], 20).is_ok() {
-            confirmed.fetch_add(20, Ordering::Relaxed);
-        }
+        let failed = loop {
+            match publisher.publish_all("", STREAM, &["event"], 20) {
+                Ok(_) => confirmed.fetch_add(20, Ordering::Relaxed),
+                Err(failed) => break failed,
+            };
+            if stop.told() {
+                return;
+            }
+        };
+        let confirmed = confirmed.load(Ordering::Relaxed);
+        tell(&format!("{confirmed} events are confirmed, the next not: {failed}"));
     }
+}
+
+/// For whoever reads why the test failed.
+fn tell(what: &str) {
+    eprintln!("{} {what}", Server::millis());
 }
 
 /// Publishes by the service, once there is a leader.

@@ -10,6 +10,9 @@ use super::DEADLINE;
 /// One consumer.
 pub(crate) struct Listener {
     socket: WebSocket<TcpStream>,
+    /// What came, for the failure of a test: how many, and the end of the last.
+    texts: u64,
+    last: String,
 }
 
 /// What a consumer sees.
@@ -27,7 +30,7 @@ impl Listener {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).ok()?;
         let (socket, _) = tungstenite::client(url, stream).ok()?;
-        Some(Self { socket })
+        Some(Self { socket, texts: 0, last: String::new() })
     }
 
     /// Connects and upgrades.
@@ -39,16 +42,25 @@ impl Listener {
     pub(crate) fn next(&mut self) -> Seen {
         loop {
             match self.socket.read() {
-                Ok(Message::Text(text)) => return Seen::Text(text),
+                Ok(Message::Text(text)) => {
+                    self.texts += 1;
+                    self.last.clear();
+                    let end = text.ceil_char_boundary(text.len().saturating_sub(LAST_BYTES));
+                    self.last.push_str(&text[end..]);
+                    return Seen::Text(text);
+                }
                 Ok(Message::Close(frame)) => return Seen::End(frame),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(other) => panic!("the service never sends {other:?}"),
                 Err(tungstenite::Error::Io(error))
                     if error.kind() == std::io::ErrorKind::WouldBlock =>
                 {
-                    panic!("waited in vain for an event")
+                    panic!("nothing came for {DEADLINE:?}; before that {}", self.seen())
                 }
-                Err(_) => return Seen::End(None),
+                Err(error) => {
+                    eprintln!("a connection broke: {error}; before that {}", self.seen());
+                    return Seen::End(None);
+                }
             }
         }
     }
@@ -57,7 +69,14 @@ impl Listener {
     pub(crate) fn text(&mut self) -> tungstenite::Utf8Bytes {
         match self.next() {
             Seen::Text(text) => text,
-            Seen::End(end) => panic!("instead of a text: {end:?}"),
+            Seen::End(end) => panic!("instead of a text: {end:?}; before that {}", self.seen()),
         }
     }
+
+    fn seen(&self) -> String {
+        format!("{} texts, the last ended in {:?}", self.texts, self.last)
+    }
 }
+
+/// So much of a text is kept: a plain one's ordinal and timestamp are there.
+const LAST_BYTES: usize = 80;

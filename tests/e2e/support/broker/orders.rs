@@ -33,11 +33,14 @@ impl Orders {
     /// The answer to an order.
     pub(super) fn ask(&mut self, order: &str) -> Result<Value, String> {
         let orders = self.orders.as_mut().expect("taken only when it is dropped");
-        writeln!(orders, "{order}").map_err(|error| format!("{order}: {error}"))?;
+        writeln!(orders, "{order}").unwrap_or_else(|error| panic!("{order}: {error}"));
         self.answer()
     }
 
     /// The next line that was not asked for.
+    ///
+    /// # Panics
+    /// When the process has ended without an answer: it is told to end by nobody else.
     pub(super) fn answer(&mut self) -> Result<Value, String> {
         let mut line = String::new();
         let read = self.answers.read_line(&mut line);
@@ -45,7 +48,7 @@ impl Orders {
         match answer {
             Some(mut answer) if answer.get("done").is_some() => Ok(answer["done"].take()),
             Some(answer) => Err(answer["failed"].as_str().unwrap_or(&line).to_owned()),
-            None => Err("the process ended without an answer; its standard error is above".into()),
+            None => panic!("a process ended without an answer; its standard error is above"),
         }
     }
 
