@@ -59,7 +59,8 @@ fn a_hundred_consumers_lose_nothing_when_the_broker_is_killed_again_and_again() 
             assert!(seen >= confirmed.load(Ordering::Relaxed), "every confirmed event is there");
         }
     });
-    assert_eq!(server.ask("/readyz").0, 200);
+    // The shard that has none of these consumers may come back later.
+    wait_until("readyz to be well", || server.ask("/readyz").0 == 200);
 }
 
 #[test]
