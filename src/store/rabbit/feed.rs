@@ -2,10 +2,14 @@
 //!
 //! How it is begun, lost and begun again is [`Attendance`]'s.
 //!
-//! The first time it begins with the stream's last chunk, which tells where the stream ends. After
-//! an interruption it begins with the chunk that holds the last event it had: its timestamp proves
-//! that this is still the stream it was, because a stream that was deleted and made anew counts
-//! from 0 again. What follows is delivered from the next ordinal on, exactly.
+//! The first time it begins with the stream's last chunk, which tells where the stream ends. A node
+//! that has this chunk, but hasn't heard yet that most nodes have it, doesn't send it yet, and the
+//! stream only seems empty. So an empty one is one that shows no first chunk either; and when what
+//! comes then isn't number 0, it wasn't: its consumers, who stand at 0, have to come again.
+//!
+//! After an interruption it begins with the chunk that holds the last event it had: its timestamp
+//! proves that this is still the stream it was, because a stream that was deleted and made anew
+//! counts from 0 again. What follows is delivered from the next ordinal on, exactly.
 //!
 //! After a leader has moved, the node that is asked may not have come as far as the one before: it
 //! sends what we had already, or nothing yet. That is waited for, and told from another stream by
@@ -22,9 +26,9 @@ use super::delivery::{Delivery, deliver, pass_by};
 use super::fault::Fault;
 use super::ids::Sink;
 use super::pool::{Pool, Role};
-use super::subscription::Subscription;
+use super::subscription::{Subscription, first_chunk};
 use crate::event::{Ordinal, StreamName, Timestamp};
-use crate::limits::{BROKER_LAG_TIMEOUT, BROKER_LIVE_CREDIT};
+use crate::limits::{BROKER_ANSWER_TIMEOUT, BROKER_LAG_TIMEOUT, BROKER_LIVE_CREDIT};
 use crate::proto::amqp10;
 use crate::proto::rabbit::chunk::{Fault as ChunkFault, Head};
 use crate::proto::rabbit::request::Offset;
@@ -87,6 +91,13 @@ impl Place {
         // Beyond it: what we had is no longer retained, and can't be compared.
         let holds = head.first_offset <= ordinal.get();
         if holds && head.timestamp_ms != had { Self::Elsewhere } else { Self::Wanted }
+    }
+}
+
+impl Place {
+    /// Of a chunk where nothing was before `next`: who stands there would miss what was.
+    fn behind_nothing(head: &Head, next: Ordinal) -> Self {
+        if head.first_offset > next.get() { Self::Elsewhere } else { Self::Wanted }
     }
 }
 
@@ -217,6 +228,9 @@ impl Feed {
         let open = Subscription::open(connection, &self.name, from, BROKER_LIVE_CREDIT, sink);
         let subscription = open.await?;
         subscription.settled(&self.name).await?;
+        if self.reached.get().is_none() {
+            self.shown().await?;
+        }
         subscription.credit_now(self.owed.take());
         *self.subscription.borrow_mut() = Some(subscription);
         if self.lost.get() {
@@ -228,9 +242,24 @@ impl Feed {
         Ok(())
     }
 
+    /// Waits for the stream's last chunk, which wasn't sent at once, unless there is none.
+    async fn shown(&self) -> Result<(), Fault> {
+        if first_chunk(self.pool(), &self.name, Role::Live, Offset::First).await?.is_none() {
+            return Ok(());
+        }
+        let waiting = async {
+            while self.reached.get().is_none() && !self.lost.get() {
+                self.attendance.changed.rung().await;
+            }
+        };
+        let waited = timeout(BROKER_ANSWER_TIMEOUT, waiting).await;
+        waited.map_err(|_| Fault::Lost("the end of the stream is not told".into()))
+    }
+
     fn restart(&self, ceiling: Ordinal) {
         self.reached.set(Some(Reached { next: ceiling, last: None, poison: false }));
         self.observer.restarted(ceiling);
+        self.attendance.changed.ring();
     }
 
     /// Waits until the subscription is lost, or nobody wants it any more.
@@ -273,10 +302,10 @@ impl Feed {
 
     /// Where this chunk stands, as far as that is in doubt.
     fn place(&self, head: &Head) -> Place {
-        let last = self.reached.get().and_then(|reached| reached.last);
-        match last.filter(|_| self.unproved.get()) {
-            Some(last) => Place::of(head, last),
-            None => Place::Wanted,
+        match self.reached.get() {
+            Some(Reached { last: Some(last), .. }) if self.unproved.get() => Place::of(head, last),
+            Some(Reached { last: None, next, .. }) => Place::behind_nothing(head, next),
+            _ => Place::Wanted,
         }
     }
 
@@ -391,20 +420,30 @@ mod tests {
     use super::*;
     use crate::proto::rabbit::chunk;
 
+    fn head(first_offset: u64, timestamp_ms: i64) -> Head {
+        Head {
+            kind: chunk::Kind::User,
+            entries: 10,
+            records: 10,
+            timestamp_ms,
+            epoch: 1,
+            first_offset,
+            crc: 0,
+            data_bytes: 0,
+            trailer_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn a_stream_that_seemed_empty_begins_with_its_first_event_or_was_not() {
+        let place = |first| Place::behind_nothing(&head(first, 500), Ordinal::new(0));
+        assert_eq!([place(0), place(1)], [Place::Wanted, Place::Elsewhere]);
+    }
+
     #[test]
     fn a_chunk_is_told_from_one_of_another_stream() {
         let place = |first_offset, timestamp_ms| {
-            let head = Head {
-                kind: chunk::Kind::User,
-                entries: 10,
-                records: 10,
-                timestamp_ms,
-                epoch: 1,
-                first_offset,
-                crc: 0,
-                data_bytes: 0,
-                trailer_bytes: 0,
-            };
+            let head = head(first_offset, timestamp_ms);
             Place::of(&head, (Ordinal::new(20), Timestamp::from_millis(500)))
         };
         assert_eq!([place(11, 500), place(20, 500)], [Place::Wanted; 2], "it holds the event");

@@ -201,10 +201,14 @@ impl StreamStore for RabbitStream {
         }
         self.attend().await?;
         // Before the broker is asked: what is published meanwhile is not older.
-        let ceiling = self.bounds().ceiling;
+        let Bounds { ceiling, newest, .. } = self.bounds();
         let since = Offset::Since(i64::try_from(timestamp.millis()).unwrap_or(i64::MAX));
-        let head = first_chunk(&self.shared.pool, &self.name, since).await;
+        let head = first_chunk(&self.shared.pool, &self.name, Role::History, since).await;
         match head.map_err(|fault| fault.reading())? {
+            // A node that was cut off a moment ago shows nothing of what it has.
+            None if newest >= timestamp && ceiling > Ordinal::default() => {
+                Err(Fault::Lost("the stream's node doesn't show what is there".into()).reading())
+            }
             None => Ok(Located::Beyond(ceiling)),
             Some(head) => Ok(Located::At(Ordinal::checked(head.first_offset).unwrap_or(ceiling))),
         }
@@ -212,12 +216,14 @@ impl StreamStore for RabbitStream {
 
     async fn survey(&self) -> Result<Bounds, ReadError> {
         let probe = async |from| {
-            let found = first_chunk(&self.shared.pool, &self.name, from).await;
+            let found = first_chunk(&self.shared.pool, &self.name, Role::History, from).await;
             found.map_err(|fault| fault.reading())
         };
         let mut bounds = self.bounds();
         if let Some(first) = probe(Offset::First).await? {
             bounds.floor = Ordinal::checked(first.first_offset).unwrap_or(bounds.floor);
+            let end = Ordinal::checked(first.next_offset()).unwrap_or(bounds.ceiling);
+            bounds.ceiling = bounds.ceiling.max(end);
         }
         if let Some(last) = probe(Offset::Last).await? {
             let end = Ordinal::checked(last.next_offset()).unwrap_or(bounds.ceiling);

@@ -69,16 +69,17 @@ impl Drop for Subscription {
     }
 }
 
-/// The head of the first chunk that a subscription from `from` is given; `None` when there is none
-/// yet.
+/// The head of the first chunk that a subscription of `role` from `from` is given; `None` when
+/// there is none yet, as far as the node knows what most of the stream's nodes have.
 pub(super) async fn first_chunk(
     pool: &Pool,
     stream: &StreamName,
+    role: Role,
     from: Offset,
 ) -> Result<Option<Head>, Fault> {
     let probe = Rc::new(Probe::default());
     let sink: Rc<dyn Sink> = Rc::clone(&probe) as _;
-    let connection = pool.for_stream(stream.as_str(), Role::History).await?;
+    let connection = pool.for_stream(stream.as_str(), role).await?;
     let subscription =
         Subscription::open(connection, stream, from, 1, Rc::downgrade(&sink)).await?;
     subscription.settled(stream).await?;
