@@ -1,6 +1,7 @@
 //! A consumer in this process, fast enough for hundreds of thousands of events: tungstenite.
 
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::{Message, WebSocket};
@@ -40,6 +41,8 @@ impl Listener {
 
     /// The next message, or the end.
     pub(crate) fn next(&mut self) -> Seen {
+        // Pings are no events: they come as long as the service lives.
+        let begun = Instant::now();
         loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => {
@@ -50,12 +53,13 @@ impl Listener {
                     return Seen::Text(text);
                 }
                 Ok(Message::Close(frame)) => return Seen::End(frame),
-                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(Message::Ping(_) | Message::Pong(_)) if begun.elapsed() < DEADLINE => {}
+                Ok(Message::Ping(_) | Message::Pong(_)) => self.waited_in_vain(),
                 Ok(other) => panic!("the service never sends {other:?}"),
                 Err(tungstenite::Error::Io(error))
                     if error.kind() == std::io::ErrorKind::WouldBlock =>
                 {
-                    panic!("nothing came for {DEADLINE:?}; before that {}", self.seen())
+                    self.waited_in_vain()
                 }
                 Err(error) => {
                     eprintln!("a connection broke: {error}; before that {}", self.seen());
@@ -71,6 +75,10 @@ impl Listener {
             Seen::Text(text) => text,
             Seen::End(end) => panic!("instead of a text: {end:?}; before that {}", self.seen()),
         }
+    }
+
+    fn waited_in_vain(&self) -> ! {
+        panic!("nothing came for {DEADLINE:?}; before that {}", self.seen())
     }
 
     fn seen(&self) -> String {
