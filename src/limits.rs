@@ -475,7 +475,7 @@ pub const BROKER_PUBLISH_BYTES_MAX: usize = 1024 * 1024;
 pub const BROKER_CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a stream's node may be silent while it has yet to come to the last event that another
-/// node had: then the stream was made anew.
+/// node had: then it is looked whether the stream was made anew.
 pub const BROKER_LAG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a failure that nobody has met again counts as trouble, while the broker can be reached:

@@ -92,9 +92,13 @@ impl Place {
         let holds = head.first_offset <= ordinal.get();
         if holds && head.timestamp_ms != had { Self::Elsewhere } else { Self::Wanted }
     }
-}
 
-impl Place {
+    /// Whether a stream with this first chunk, if any, that shows nothing where the `last` event is
+    /// that was had, is another one: what a stream begins with stays as old as it was.
+    fn is_another(head: Option<&Head>, last: (Ordinal, Timestamp)) -> bool {
+        head.is_none_or(|head| Self::of(head, last) == Self::Elsewhere)
+    }
+
     /// Of a chunk where nothing was before `next`: who stands there would miss what was.
     fn behind_nothing(head: &Head, next: Ordinal) -> Self {
         if head.first_offset > next.get() { Self::Elsewhere } else { Self::Wanted }
@@ -270,11 +274,23 @@ impl Feed {
                 continue;
             }
             let waited = timeout(BROKER_LAG_TIMEOUT, self.attendance.changed.rung()).await;
-            if waited.is_err() && self.unproved.get() && !self.lags.take() {
-                // What we had is beyond the end of this stream.
+            let silent = waited.is_err() && !self.lags.take();
+            if silent && self.ends_before_us().await && self.unproved.get() {
                 self.reborn.set(true);
             }
         }
+    }
+
+    /// Whether what we had is beyond the end of this stream, and not of a node that lags.
+    async fn ends_before_us(&self) -> bool {
+        let Some(last) = self.reached.get().and_then(|reached| reached.last) else { return false };
+        let first = first_chunk(self.pool(), &self.name, Role::Live, Offset::First).await;
+        // Who doesn't answer is lost, which is told on its own way.
+        let another = first.is_ok_and(|head| Place::is_another(head.as_ref(), last));
+        if !another && self.unproved.get() {
+            warn!("{}: its node hasn't come as far as event {} yet", self.name, last.0);
+        }
+        another
     }
 
     fn away(&self, fault: Fault) {
@@ -298,6 +314,22 @@ impl Feed {
     /// Nothing that still comes is for our consumers: not behind a chunk of another stream either.
     fn is_over(&self) -> bool {
         self.reborn.get() || matches!(self.attendance.state(), State::Closed | State::Missing)
+    }
+
+    /// Whether a chunk is what comes next. What else it may be is seen to.
+    fn is_next(&self, head: &Head) -> bool {
+        match self.place(head) {
+            Place::Wanted => return true,
+            Place::Before => {
+                self.lags.set(true);
+                self.credit();
+            }
+            Place::Elsewhere => {
+                self.reborn.set(true);
+                self.attendance.changed.ring();
+            }
+        }
+        false
     }
 
     /// Where this chunk stands, as far as that is in doubt.
@@ -376,16 +408,8 @@ impl Sink for Feed {
             Ok(head) => head,
             Err(fault) => return self.damaged(&fault, chunk),
         };
-        match self.place(&head) {
-            Place::Wanted => {}
-            Place::Before => {
-                self.lags.set(true);
-                return self.credit();
-            }
-            Place::Elsewhere => {
-                self.reborn.set(true);
-                return self.attendance.changed.ring();
-            }
+        if !self.is_next(&head) {
+            return;
         }
         let first = Ordinal::checked(head.first_offset).unwrap_or_default();
         let wanted = self.ceiling().unwrap_or(first);
@@ -406,7 +430,9 @@ impl Sink for Feed {
     }
 
     fn oversized(&self, head: &[u8], bytes: usize) {
-        self.pass_by(head, bytes, Skip::TooLarge);
+        if !Head::read(head).is_ok_and(|head| !self.is_next(&head)) {
+            self.pass_by(head, bytes, Skip::TooLarge);
+        }
     }
 
     fn lost(&self) {
@@ -438,6 +464,16 @@ mod tests {
     fn a_stream_that_seemed_empty_begins_with_its_first_event_or_was_not() {
         let place = |first| Place::behind_nothing(&head(first, 500), Ordinal::new(0));
         assert_eq!([place(0), place(1)], [Place::Wanted, Place::Elsewhere]);
+    }
+
+    #[test]
+    fn a_node_that_lags_is_told_from_a_stream_that_is_shorter_now() {
+        let last = (Ordinal::new(20), Timestamp::from_millis(500));
+        let another = |first: Option<Head>| Place::is_another(first.as_ref(), last);
+        assert!(another(None), "an empty one");
+        assert!(another(Some(head(0, 501))), "all of it is younger");
+        assert!(!another(Some(head(0, 400))), "it begins as the one did that we had");
+        assert!(!another(Some(head(15, 500))), "its first chunk has the event");
     }
 
     #[test]
