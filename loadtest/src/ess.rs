@@ -90,16 +90,20 @@ impl Ess {
 
 /// What makes the service send no more than a batch at a time, where more may be there.
 fn at_most_a_batch(load: &Load) -> Vec<(&'static str, String)> {
-    // Frames grow with the digits of their ordinals: room for these in one, not for one more.
-    let bytes = load.per_write as usize * event::frame_bytes(load.bytes as usize, 1) + DIGITS;
+    // Frames grow with the digits of their ordinals: room for a batch of long ones, not for one more.
+    let frame = event::frame_bytes(load.bytes as usize, LONG_ORDINAL);
+    let bytes = load.per_write as usize * frame + DIGITS;
     if (load.writes == 1 && load.in_flight == 1) || bytes > SEND_BYTES_MAX {
         return Vec::new();
     }
     vec![("ESS_SEND_BYTES", bytes.to_string())]
 }
 
-/// Digits of an ordinal behind the first one.
-const DIGITS: usize = 16;
+/// One that most events of a measurement have as many digits as, or a few less.
+const LONG_ORDINAL: u64 = 9_999_999;
+
+/// More digits, of a single frame.
+const DIGITS: usize = 8;
 
 /// As many the service sends at a time unless it is told otherwise, and at most.
 const SEND_BYTES_MAX: usize = 256 << 10;
