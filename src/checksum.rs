@@ -2,12 +2,12 @@
 //!
 //! Every byte of a history passes through it on its way out, so it has to keep up with memory.
 
-use crc_fast::{CrcAlgorithm, Digest};
+use crc_fast::{CrcAlgorithm, Digest, crc32_iscsi};
 
 /// The checksum of `bytes`.
 #[must_use]
 pub fn crc32c(bytes: &[u8]) -> u32 {
-    crc32c_append(0, bytes)
+    crc32_iscsi(bytes)
 }
 
 /// The checksum of what `crc` is that of, followed by `bytes`. That of nothing is 0.

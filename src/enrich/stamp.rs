@@ -78,10 +78,11 @@ impl Stamp {
 }
 
 fn put(trailer: &mut [u8], end: &mut usize, text: &[u8]) {
-    for (to, from) in trailer.iter_mut().skip(*end).zip(text) {
-        *to = *from;
+    let behind = *end + text.len();
+    if let Some(place) = trailer.get_mut(*end..behind) {
+        place.copy_from_slice(text);
     }
-    *end += text.len();
+    *end = behind;
 }
 
 const ORDINAL: &[u8] = b"|ordinal: ";

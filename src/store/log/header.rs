@@ -116,7 +116,8 @@ impl BlockHeader {
     /// The header that `bytes`, which stand at `position` of their segment, begin with, and its
     /// check. `None` when there is none.
     pub(crate) fn decode(bytes: &[u8], salt: u32, position: u64) -> Option<(Self, u32)> {
-        let mut rest = bytes.first_chunk::<BLOCK_HEADER_BYTES>()?.as_slice();
+        let bytes = bytes.first_chunk::<BLOCK_HEADER_BYTES>()?;
+        let mut rest = bytes.as_slice();
         if take::<4>(&mut rest)? != BLOCK_MAGIC {
             return None;
         }
@@ -217,9 +218,13 @@ impl SegmentHeader {
 }
 
 /// Depends on the place too: a block that a disk wrote to the wrong place is no block there.
-fn block_check(salt: u32, position: u64, bytes: &[u8]) -> u32 {
-    let seed = crc32c_append(salt, &position.to_le_bytes());
-    crc32c_append(seed, bytes.get(..CHECKED_BYTES).unwrap_or_default())
+fn block_check(salt: u32, position: u64, header: &[u8; BLOCK_HEADER_BYTES]) -> u32 {
+    // In one piece: a checksum of so few bytes costs what beginning it costs.
+    let mut checked = [0; 8 + CHECKED_BYTES];
+    let (place, fields) = checked.split_at_mut(8);
+    place.copy_from_slice(&position.to_le_bytes());
+    fields.copy_from_slice(header.split_at(CHECKED_BYTES).0);
+    crc32c_append(salt, &checked)
 }
 
 const fn kind_byte(kind: BlockKind) -> u8 {
